@@ -1,0 +1,28 @@
+# The workflow as a table of contents: configuration -> plan -> data -> training -> analysis -> report.
+from snakemake.utils import min_version
+
+min_version("9.14")
+
+
+configfile: workflow.source_path("config.yaml")
+
+
+include: "workflow/rules/plan.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/analysis.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output,
+
+
+onsuccess:
+    print(f"The report: {Path('results/report.html').resolve()}")
+
+
+onerror:
+    print("Some jobs failed; what is done is kept, and the next snakemake goes on from here.")

@@ -1,0 +1,218 @@
+"""The configuration: typed, closed, and checked as a whole before any work starts.
+
+These models are the source of truth; `workflow/schemas/config.schema.json` is generated from them. Reading a
+configuration imports neither torch nor pandas, since the Snakefile does it at every start.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    create_model,
+    field_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from trainability.cell import FACTORS, Closed, Factors, LearningRates, Seeds, as_tuple, distinct
+from trainability.datasets import DATASETS
+from trainability.expressions import Expression, ExpressionError
+from trainability.registry import suggest
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message lists every problem found, one a line."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = list(problems)
+        count = "one problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__("\n".join([f"the configuration has {count}:", *(f"  - {p}" for p in self.problems)]))
+
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+def _parts(name: str, doc: str, many: bool) -> type[Closed]:
+    """A model with the fields of Factors, all optional: one value each, or a list of values each."""
+    fields: dict[str, Any] = {}
+    for key, field in Factors.model_fields.items():
+        one = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        kind = Annotated[list[one], Field(min_length=1), AfterValidator(distinct)] if many else one  # type: ignore[valid-type]
+        fields[key] = (kind | None, None)
+    return create_model(name, __base__=Closed, __doc__=doc, **fields)
+
+
+Overrides = _parts("Overrides", "Factors that a study fixes at values of its own.", many=False)
+Grid = _parts("Grid", "The values of each factor that a study crosses.", many=True)
+
+
+class Exclusion(Closed):
+    """Cells that a study leaves out, and why."""
+
+    when: str = Field(description="An expression over factors, e.g. activation == 'relu' and init == 'zeros'.")
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+    @field_validator("when")
+    @classmethod
+    def _is_expression(cls, text: str) -> str:
+        try:
+            Expression(text, FACTORS)
+        except ExpressionError as error:
+            raise PydanticCustomError("expression", "{problem}", {"problem": str(error)}) from None
+        return text
+
+
+class Study(Closed):
+    """A named sub-grid that answers one question."""
+
+    question: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    grid: Grid  # type: ignore[valid-type]
+    overrides: Overrides = Field(default_factory=Overrides)  # type: ignore[valid-type]
+    exclude: list[Exclusion] = []
+
+    @field_validator("grid")
+    @classmethod
+    def _not_empty(cls, grid: Any) -> Any:
+        if not grid.model_fields_set:
+            raise PydanticCustomError(
+                "empty_grid", "give at least one factor a list of values: {allowed}", {"allowed": ", ".join(FACTORS)}
+            )
+        return grid
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+
+
+class Config(Closed):
+    """One experiment."""
+
+    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    base: Factors = Field(default_factory=Factors, description="The values of all factors where a study is silent.")
+    seeds: Seeds = Field(description="Seeds of every cell: a list, or a count n for 0 to n-1.")
+    learning_rates: LearningRates = Field(description="Rates of every cell; all are trained, the best is chosen.")
+    targets: Annotated[tuple[Share, ...], BeforeValidator(as_tuple), AfterValidator(distinct)] = Field(
+        default=(0.8, 0.9, 0.95), min_length=1, description="Validation accuracies that define convergence."
+    )
+    studies: dict[Name, Study | None] = Field(
+        min_length=1, description="Sub-grids by name; null drops one that an earlier file defined."
+    )
+    sources: dict[str, str] = Field(
+        default={}, description="Folders that already hold a data set's files, by its name; nothing is downloaded."
+    )
+
+    @field_validator("studies")
+    @classmethod
+    def _some_study(cls, studies: dict[str, Study | None]) -> dict[str, Study | None]:
+        if not any(studies.values()):
+            raise PydanticCustomError("no_study", "every study is null: at least one must be defined", {})
+        return studies
+
+    @field_validator("sources")
+    @classmethod
+    def _known_sources(cls, sources: dict[str, str]) -> dict[str, str]:
+        for name in sources:
+            if name not in DATASETS:
+                raise PydanticCustomError(
+                    "unknown_name",
+                    "'{name}' is not a data set: {suggestion}known are {allowed}",
+                    {"name": name, "suggestion": suggest(name, DATASETS), "allowed": ", ".join(DATASETS)},
+                )
+        return sources
+
+
+def read(values: Mapping[str, Any]) -> Config:
+    """Check a parsed configuration; raise ConfigError with every problem at once."""
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        raise ConfigError(_describe(detail) for detail in error.errors()) from None
+
+
+def load(paths: Iterable[Path]) -> Config:
+    """Read and check YAML files, later ones over earlier ones key by key, lists as a whole, as Snakemake does."""
+    merged: dict[str, Any] = {}
+    for path in paths:
+        try:
+            values = yaml.safe_load(path.read_text())
+        except OSError as error:
+            raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError([f"{path}: not YAML: {' '.join(str(error).split())}"]) from None
+        if not isinstance(values, dict):
+            raise ConfigError([f"{path}: expected keys and values at the top level"])
+        _merge(merged, values)
+    return read(merged)
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema (2020-12) of the configuration, for editors and for Snakemake's convention."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+def _describe(detail: ErrorDetails) -> str:
+    """One problem as `path: what is wrong (given: value)`."""
+    path, allowed = _locate(detail["loc"])
+    message, value = detail["msg"], detail["input"]
+    if detail["type"] == "extra_forbidden":
+        name = str(detail["loc"][-1])
+        return f"{path}: unknown key: {suggest(name, allowed)}allowed are {', '.join(allowed)}"
+    if detail["type"] == "missing":
+        return f"{path}: this key is required"
+    if isinstance(value, str) and detail["type"] in ("float_type", "int_type"):
+        message += "; YAML reads this as text: write 0.001 or 1.0e-3, without quotes"
+    if isinstance(value, BaseModel):
+        return f"{path}: {message}"
+    shown = json.dumps(value, default=str, ensure_ascii=False)
+    return f"{path}: {message} (given: {shown if len(shown) <= 80 else shown[:77] + '...'})"
+
+
+def _locate(loc: tuple[int | str, ...]) -> tuple[str, list[str]]:
+    """A readable path for an error's location, and the keys allowed where it points.
+
+    The location also names the branch of a union that was tried (`activation.elu.alpha`), which is no key; the
+    schema tells which parts are.
+    """
+    document = Config.model_json_schema()
+    nodes, path, allowed = [document], "", list(document["properties"])
+    for part in loc:
+        nodes = [leaf for node in nodes for leaf in _alternatives(node, document)]
+        allowed = list(dict.fromkeys(key for node in nodes for key in node.get("properties", {})))
+        if isinstance(part, int):
+            path += f"[{part}]"
+            nodes = [node["items"] for node in nodes if "items" in node]
+        elif any(_constant(node) == part for node in nodes) and part not in allowed:
+            nodes = [node for node in nodes if _constant(node) == part]
+        elif not part.startswith("function-"):
+            path += f".{part}" if path else part
+            steps = [node["properties"][part] for node in nodes if part in node.get("properties", {})]
+            nodes = steps or [n["additionalProperties"] for n in nodes if n.get("additionalProperties")]
+    return path, allowed
+
+
+def _alternatives(node: dict[str, Any], document: dict[str, Any]) -> list[dict[str, Any]]:
+    if "$ref" in node:
+        return _alternatives(document["$defs"][node["$ref"].rsplit("/", 1)[-1]], document)
+    branches = node.get("anyOf") or node.get("oneOf")
+    return [leaf for branch in branches for leaf in _alternatives(branch, document)] if branches else [node]
+
+
+def _constant(node: dict[str, Any]) -> Any:
+    return node.get("properties", {}).get("name", {}).get("const")

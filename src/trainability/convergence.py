@@ -1,0 +1,50 @@
+"""Convergence: how many steps a run needs to a target, with the runs that never get there.
+
+A run that never reaches its target is censored, not dropped: it is a miss, its steps count as infinite in a
+median, and all the steps it spent count in the expected running time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def steps_to_target(steps: Sequence[int] | Array, accuracy: Array, target: float) -> Array:
+    """First evaluated step at which each run's accuracy reaches `target`; infinity where none does.
+
+    `steps` [E] are the evaluations' steps in ascending order, `accuracy` [E, R]; the result is [R]. A value that
+    is not finite reaches nothing. The resolution is that of the evaluations.
+    """
+    reached = np.nan_to_num(accuracy, nan=-np.inf) >= target
+    first = reached.argmax(0)
+    return np.where(reached.any(0), np.asarray(steps, dtype=float)[first], np.inf)
+
+
+def success_rate(steps: Array) -> float:
+    """Share of runs [R] that reach their target."""
+    return float(np.isfinite(steps).mean())
+
+
+def median_steps(steps: Array) -> float:
+    """Median over runs [R] with misses as infinity; where two middle values are averaged, a miss makes it infinite."""
+    return float(np.quantile(steps, 0.5, method="averaged_inverted_cdf"))
+
+
+def expected_running_time(steps: Array, budget: float) -> float:
+    """Total steps spent over successes (Hansen et al. 2009): misses spend the whole budget; infinite without success.
+
+    It estimates the steps until the first success if failed runs are restarted.
+    """
+    spent = np.minimum(steps, budget).sum()
+    successes = np.isfinite(steps).sum()
+    return float(spent / successes) if successes else float("inf")
+
+
+def fraction_at_target(steps: Array, at: Array) -> Array:
+    """Share of runs [R] whose steps to target are at most each value of `at` [M]; the result is [M]."""
+    return np.asarray((steps[:, None] <= at[None, :]).mean(0))

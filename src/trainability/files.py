@@ -1,0 +1,88 @@
+"""Files that can be trusted: written whole or not at all, and checked against their checksum when read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class CorruptFileError(Exception):
+    """A file is missing, truncated or altered; the message names it, what was expected and how to mend it."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that a reader, or a power cut, sees the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def checksum(content: bytes) -> str:
+    """SHA-256 as 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_checked(path: Path, sha256: str, size: int | None, mend: str) -> bytes:
+    """Read a whole file and return it if size and SHA-256 are as expected; `mend` says what to do if not."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise CorruptFileError(f"{path} is missing. {mend}") from None
+    if size is not None and len(content) != size:
+        raise CorruptFileError(f"{path} has {len(content)} bytes, expected {size}. {mend}")
+    found = checksum(content)
+    if found != sha256:
+        raise CorruptFileError(f"{path} has SHA-256 {found}, expected {sha256}. {mend}")
+    return content
+
+
+def save_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write strict JSON (no NaN, no Infinity), keys in the given order."""
+    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
+    write_atomically(path, (text + "\n").encode())
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise CorruptFileError(f"{path} is missing. Run snakemake to make it.") from None
+    except ValueError as error:
+        raise CorruptFileError(f"{path} is not JSON ({error}). Delete it and run snakemake.") from None
+    if not isinstance(content, dict):
+        raise CorruptFileError(f"{path} does not hold a JSON object. Delete it and run snakemake.")
+    return content
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Write arrays as an uncompressed .npz with reproducible bytes; return {file, bytes, sha256} for a manifest."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **{key: np.ascontiguousarray(a) for key, a in arrays.items()})
+    content = buffer.getvalue()
+    write_atomically(path, content)
+    return {"file": path.name, "bytes": len(content), "sha256": checksum(content)}
+
+
+def load_arrays(manifest: Mapping[str, Any], folder: Path) -> dict[str, NDArray[Any]]:
+    """Read back what `save_arrays` described, after checking size and SHA-256."""
+    path = folder / manifest["file"]
+    mend = f"Delete the folder {folder} and run snakemake: it will be made again."
+    content = read_checked(path, manifest["sha256"], manifest["bytes"], mend)
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {key: archive[key] for key in archive.files}

@@ -1,0 +1,178 @@
+"""What is measured inside the hidden layers of a stack: its signals, its gradients, and which units are dead.
+
+Two passes, with the batch statistics that training sees and without dropout. One forward and backward pass over a
+fixed mini-batch shows signals and gradients as training has them; one forward pass over the probe set, layer by
+layer, shows what each unit does on many examples. Every figure is [runs] per layer; the columns below are those
+of a cell's `layers.parquet`.
+
+A unit is *dead* when its activation's derivative stays below a thousandth of the largest possible one on every
+probe example, so that no example can move its incoming weights; of a maxout unit each piece is judged by itself.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainability import seeding
+from trainability.network import Hidden, Mode, Network, loss_gradient
+
+DEAD = 1e-3  # of the steepest derivative: at or below it on all examples a unit is dead
+DEAD_LOOSE = 1e-2  # the same count under a tenfold threshold shows how much the choice matters; the strict one is 0
+SATURATED = 5e-3  # of the steepest derivative: below it a (unit, example) pair counts as flat
+DISTINCT = 1e-5  # relative tolerance within which two units have the same incoming weights
+
+UNITS = (
+    "dead_fraction",
+    "dead_fraction_strict",
+    "dead_fraction_loose",
+    "revived_fraction",
+    "saturated_fraction",
+)
+SIGNALS = (
+    "preactivation_mean",
+    "preactivation_std",
+    "activation_mean",
+    "activation_std",
+    "gradient_mean",
+    "gradient_std",
+    "gradient_norm",
+    "weight_gradient_norm",
+    "sign_agreement",
+    "sign_agreement_batch",
+)
+WEIGHTS = ("weight_norm", "update_ratio", "distinct_units")
+COLUMNS = UNITS + SIGNALS + WEIGHTS
+
+
+class Monitor:
+    """Measures a stack of R runs again and again, and remembers which units were ever dead."""
+
+    def __init__(self, network: Network, probe: Tensor, batch: Tensor, batch_one_hot: Tensor) -> None:
+        """`probe` [N, features] and `batch` [B, features] are shared by all runs, as is `batch_one_hot` [B, K]."""
+        runs = len(network.of_seed)
+        self.network = network
+        self.probe, self.batch, self.batch_one_hot = probe.expand(runs, -1, -1), batch.expand(runs, -1, -1), batch_one_hot
+        self.buffers = [torch.zeros_like(parameter) for parameter in network.parameters]
+        self.ever_dead: list[Tensor | None] = [None] * len(network.hidden)
+
+    def measure(self) -> tuple[dict[str, Tensor], Tensor]:
+        """The columns of UNITS and SIGNALS as [layers, R], and the probe's logits [R, N, classes]."""
+        rows = self._measure_batch()
+        x = self.probe
+        for index, (layer, row) in enumerate(zip(self.network.hidden, rows, strict=True)):
+            x = layer.forward(x, Mode.PROBE)
+            row |= self._units(index, layer)  # at once, while the layer's activations are in the cache
+            layer.forget()
+        return _stacked(rows), self.network.output.forward(x)
+
+    def _measure_batch(self) -> list[dict[str, Tensor]]:
+        logits = self.network.forward(self.batch, Mode.PROBE)
+        self.network.backward(loss_gradient(logits, self.batch_one_hot), self.buffers, carry=0.0)
+        rows, index = [], 0
+        for layer in self.network.hidden:
+            rows.append(_signals(layer) | _gradients(layer, self.buffers[index]))
+            index += len(layer.parameters)
+        return rows
+
+    def _units(self, index: int, layer: Hidden) -> dict[str, Tensor]:
+        ones = torch.ones_like(layer.a)
+        steepness = layer.activation.backward(ones, layer.z, layer.a, *layer.learned).abs_()
+        steepest = layer.activation.steepest
+        highest = steepness.amax(1)  # [R, pieces * width]
+        dead = highest <= DEAD * steepest
+        ever = self.ever_dead[index]
+        ever = dead if ever is None else ever | dead
+        self.ever_dead[index] = ever
+        balance = steepness.sub_(SATURATED * steepest).sign_().mean((1, 2))  # share above less share below
+        known = torch.where(highest.isfinite().all(-1), 0.0, torch.nan)  # of a diverged run nothing is known
+        return {
+            "dead_fraction": _share(dead) + known,
+            "dead_fraction_strict": _share(highest == 0) + known,
+            "dead_fraction_loose": _share(highest <= DEAD_LOOSE * steepest) + known,
+            "revived_fraction": _share(ever & ~dead) + known,
+            "saturated_fraction": (1.0 - balance) / 2.0 + known,
+        }
+
+
+def weights(network: Network, before_update: list[Tensor] | None) -> dict[str, Tensor]:
+    """The columns of WEIGHTS as [layers, R].
+
+    `before_update` holds the hidden layers' weights as they were one step ago, or None before the first step.
+    """
+    rows = []
+    for index, layer in enumerate(network.hidden):
+        weight = layer.linear.weight
+        norm = weight.flatten(1).norm(dim=1)
+        ratio = torch.full_like(norm, torch.nan)
+        if before_update is not None:
+            ratio = (weight - before_update[index]).flatten(1).norm(dim=1) / norm
+        rows.append({"weight_norm": norm, "update_ratio": ratio, "distinct_units": distinct_units(layer)})
+    return _stacked(rows)
+
+
+def distinct_units(layer: Hidden) -> Tensor:
+    """Units of a layer that differ in their incoming weights or bias by more than a tolerance, [R].
+
+    Equal units have equal projections on any direction. The incoming weights [R, m, width] (m counts all pieces)
+    are projected on two fixed random directions and sorted along the first; a unit is new where either projection
+    differs from its neighbour's by more than DISTINCT times the largest norm of a unit's weights.
+    """
+    incoming = torch.cat([layer.linear.weight, layer.linear.bias], 1)
+    incoming = incoming.unflatten(-1, (layer.activation.pieces, -1)).flatten(1, 2)
+    directions = seeding.generator(0, "distinct units").standard_normal((2, incoming.shape[1]))
+    projected = torch.from_numpy(directions).to(incoming) @ incoming  # [R, 2, width]
+    order = projected[:, :1].argsort(-1).expand_as(projected)
+    gaps = projected.gather(-1, order).diff(dim=-1).abs()
+    tolerance = DISTINCT * incoming.square().sum(1).sqrt().amax(-1)
+    distinct = 1 + (gaps > tolerance[:, None, None]).any(1).sum(-1)
+    return torch.where(tolerance.isfinite(), distinct.to(incoming.dtype), torch.nan)
+
+
+def sign_agreement(values: Tensor, dim: int) -> Tensor:
+    """Share of the non-zero entries along `dim` that have the majority's sign; NaN where all are zero.
+
+    With p positive and n negative entries: max(p, n) / (p + n) = (1 + |p - n| / (p + n)) / 2.
+    """
+    signs = values.sign()
+    balance = signs.sum(dim).abs_()
+    return balance.div_(signs.abs_().sum(dim)).add_(1.0).mul_(0.5)
+
+
+def _signals(layer: Hidden) -> dict[str, Tensor]:
+    agreement = sign_agreement(layer.linear.x, -1)
+    before_mean, before_std = _moments(layer.z)
+    after_mean, after_std = _moments(layer.a)
+    return {
+        "preactivation_mean": before_mean,
+        "preactivation_std": before_std,
+        "activation_mean": after_mean,
+        "activation_std": after_std,
+        "sign_agreement": agreement.nanmean(-1),
+    }
+
+
+def _gradients(layer: Hidden, weight_gradient: Tensor) -> dict[str, Tensor]:
+    mean, std = _moments(layer.dz)
+    return {
+        "gradient_mean": mean,
+        "gradient_std": std,
+        "gradient_norm": layer.dz.flatten(1).norm(dim=1),
+        "weight_gradient_norm": weight_gradient.flatten(1).norm(dim=1),
+        "sign_agreement_batch": sign_agreement(weight_gradient, 1).nanmean(-1),
+    }
+
+
+def _stacked(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {column: torch.stack([row[column] for row in rows]) for column in rows[0]}
+
+
+def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over examples and units, [R] each; two passes, since means can dwarf spreads."""
+    flat = values.flatten(1)
+    mean = flat.mean(1)
+    return mean, (flat - mean[:, None]).square_().mean(1).sqrt_()
+
+
+def _share(units: Tensor) -> Tensor:
+    return units.float().mean(-1)

@@ -1,0 +1,134 @@
+"""Studies to cells: what is trained, what is left out and why."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trainability import files
+from trainability.cell import FACTORS, Cell, Factors
+from trainability.config import Config, ConfigError, Study
+from trainability.expressions import Expression, ExpressionError
+
+LARGEST_PLAN = 100_000
+
+
+@dataclass
+class Planned:
+    """A cell, the studies that ask for it, and the studies that exclude it with their reasons."""
+
+    cell: Cell
+    studies: list[str] = field(default_factory=list)
+    excluded_by: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def included(self) -> bool:
+        return bool(self.studies)
+
+    @property
+    def reason(self) -> str:
+        return "; ".join(f"{study}: {reason}" for study, reason in self.excluded_by.items())
+
+
+Plan = dict[str, Planned]
+
+
+def make_plan(config: Config) -> Plan:
+    """The union of the studies' cells by key, each once, in the order of the studies."""
+    plan: Plan = {}
+    problems: list[str] = []
+    studies = {name: study for name, study in config.studies.items() if study is not None}
+    size = sum(_size(study) for study in studies.values())
+    if size > LARGEST_PLAN:
+        raise ConfigError([f"studies: they span {size} cells together, at most {LARGEST_PLAN} are allowed"])
+    for name, study in studies.items():
+        exclusions = [(Expression(item.when, FACTORS), item.reason) for item in study.exclude]
+        for factors in _cross(config.base, study):
+            cell = _cell(factors, config)
+            problems += [f"studies.{name}: {problem}" for problem in _impossible(cell)]
+            entry = plan.setdefault(cell.key, Planned(cell))
+            try:
+                reasons = [reason for applies, reason in exclusions if applies(cell.labels)]
+            except ExpressionError as error:
+                raise ConfigError([f"studies.{name}.exclude: {error}"]) from None
+            if reasons:
+                entry.excluded_by[name] = "; ".join(reasons)
+            elif name not in entry.studies:
+                entry.studies.append(name)
+    if not problems and not any(entry.included for entry in plan.values()):
+        problems.append("studies: every cell is excluded, nothing is left to train")
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    return plan
+
+
+def included(plan: Plan) -> dict[str, Cell]:
+    """The cells that are trained, by key."""
+    return {key: entry.cell for key, entry in plan.items() if entry.included}
+
+
+def select(plan: Plan, text: str) -> Plan:
+    """The entries whose factors satisfy an expression; raises ExpressionError."""
+    expression = Expression(text, FACTORS)
+    return {key: entry for key, entry in plan.items() if expression(entry.cell.labels)}
+
+
+def to_csv(plan: Plan) -> str:
+    """The plan as a table: a row per cell, trained or excluded."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["cell", "included", "studies", "reason", *FACTORS, "seeds", "learning_rates"])
+    for key, entry in plan.items():
+        cell = entry.cell
+        writer.writerow(
+            [key, entry.included, " ".join(entry.studies), entry.reason, *cell.labels.values()]
+            + [" ".join(map(str, cell.seeds)), " ".join(map(repr, cell.learning_rates))]
+        )
+    return stream.getvalue()
+
+
+def _cross(base: Factors, study: Study) -> Iterator[Factors]:
+    axes = {name: getattr(study.grid, name) for name in FACTORS if getattr(study.grid, name) is not None}
+    fixed = {name: getattr(study.overrides, name) for name in FACTORS if getattr(study.overrides, name) is not None}
+    for values in itertools.product(*axes.values()):
+        yield base.model_copy(update={**fixed, **dict(zip(axes, values, strict=True))})
+
+
+def _cell(factors: Factors, config: Config) -> Cell:
+    values: Mapping[str, Any] = {name: getattr(factors, name) for name in FACTORS}
+    if factors.activation.pieces == 1:  # then both sizings mean the same network: one cell, trained once
+        values = {**values, "sizing": "width"}
+    return Cell(**values, seeds=config.seeds, learning_rates=config.learning_rates)
+
+
+def _size(study: Study) -> int:
+    size = 1
+    for name in FACTORS:
+        size *= len(getattr(study.grid, name) or [None])
+    return size
+
+
+def _impossible(cell: Cell) -> Iterator[str]:
+    """What no network can do, found before any job starts."""
+    if cell.batch_size > cell.dataset.train_size:
+        yield (
+            f"batch_size {cell.batch_size} is larger than the {cell.dataset.train_size} training examples "
+            f"of {cell.dataset.label}"
+        )
+    if cell.normalization.position != "absent" and cell.batch_size < 2:
+        yield f"normalization {cell.normalization.label} needs a batch_size of at least 2"
+
+
+def write(plan: Plan, config: Config, table: Path, settings: Path, log: Path) -> None:
+    """Write the plan as CSV and the configuration, with all defaults, as JSON; say in the log how large it is."""
+    files.write_atomically(table, to_csv(plan).encode())
+    files.save_json(settings, config.model_dump(mode="json"))
+    trained = included(plan)
+    runs = sum(len(cell.runs) for cell in trained.values())
+    summary = f"{len(trained)} cells, {runs} runs, {len(plan) - len(trained)} cells excluded\n"
+    files.write_atomically(log, summary.encode())

@@ -1,0 +1,190 @@
+"""A cell's record: what one training leaves behind, complete on its own and checked when it is read.
+
+`record.json` is written last. It holds the checksums of `curves.parquet` and `layers.parquet`, and a digest of
+all results: two records of one cell have the same digest exactly when all their figures agree to the last bit.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from trainability import files, health, network, provenance
+from trainability.cell import Cell
+from trainability.training import Outcome
+
+SCHEMA = 1
+TABLES = ("curves", "layers")
+CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One cell's record as read from its folder."""
+
+    content: dict[str, Any]
+    curves: pd.DataFrame  # a row per run and evaluation
+    layers: pd.DataFrame  # a row per run, evaluation and hidden layer
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """A row per run: seed, learning rate, whether its rate was selected, status and final figures."""
+        return pd.DataFrame(self.content["runs"])
+
+
+def write(
+    folder: Path, cell: Cell, outcome: Outcome, data: dict[str, Any], times: dict[str, Any], seconds: float
+) -> dict[str, Any]:
+    """Write a cell's three files, the record last, and return its content.
+
+    `data` is the manifest of the preprocessed arrays, `times` says when the training started and ended.
+    """
+    tables = {"curves": curves(outcome), "layers": layers(outcome)}
+    contents = {name: _parquet(table) for name, table in tables.items()}
+    manifest = {}
+    for name, content in contents.items():
+        path = folder / f"{name}.parquet"
+        files.write_atomically(path, content)
+        manifest[name] = {"file": path.name, "bytes": len(content), "sha256": files.checksum(content)}
+    selected, edge = select_rate(cell, outcome)
+    runs = _runs(outcome, selected)
+    results = json.dumps([runs, selected, edge, manifest], sort_keys=True)
+    record = {
+        "schema": SCHEMA,
+        "cell": cell.key,
+        "parameters": json.loads(cell.canonical),
+        "selected_learning_rate": selected,
+        "selected_edge": edge,
+        "digest": files.checksum(results.encode()),
+        "network": _network(cell, outcome, data),
+        "runs": runs,
+        "hashes": {
+            "config": files.checksum(cell.canonical.encode()),
+            "data": data["arrays"]["sha256"],
+            "code": provenance.code_fingerprint("record"),
+        },
+        "versions": provenance.software(),
+        "hardware": provenance.hardware(),
+        "threads": 1,
+        "device": "cpu",
+        "times": times | {"train_seconds": round(seconds, 3)},
+        "tables": manifest,
+    }
+    files.save_json(folder / "record.json", record)
+    return record
+
+
+def read(folder: Path) -> Record:
+    """Read a record and its tables after checking sizes and checksums; raises files.CorruptFileError."""
+    path = folder / "record.json"
+    content = files.load_json(path)
+    if content.get("schema") != SCHEMA:
+        raise files.CorruptFileError(
+            f"{path} has schema {content.get('schema')!r}, this version reads {SCHEMA}. "
+            f"Delete the folder {folder} and run snakemake to train the cell again."
+        )
+    mend = f"Delete the folder {folder} and run snakemake to train the cell again."
+    tables = {}
+    for name in TABLES:
+        entry = content["tables"][name]
+        raw = files.read_checked(folder / entry["file"], entry["sha256"], entry["bytes"], mend)
+        tables[name] = pd.read_parquet(io.BytesIO(raw))
+    return Record(content, tables["curves"], tables["layers"])
+
+
+def select_rate(cell: Cell, outcome: Outcome) -> tuple[float, str]:
+    """The learning rate with the best mean final validation accuracy over seeds, and the edge of the grid it lies on.
+
+    A diverged run counts with accuracy 0. Ties go to the lower mean validation loss, then to the smaller rate.
+    The edge is `low`, `high`, or empty for an inner rate or a grid of one.
+    """
+    accuracy = outcome.history.validation_accuracy[-1].double()
+    loss = outcome.history.validation_loss[-1].double()
+    diverged = torch.tensor([status == "diverged" for status in outcome.status])
+    accuracy = torch.where(diverged, 0.0, accuracy)
+    loss = torch.where(diverged | ~loss.isfinite(), torch.inf, loss)
+    rates = sorted(cell.learning_rates)
+    candidates = []
+    for rate in rates:
+        of_rate = torch.tensor([run_rate == rate for _, run_rate in outcome.runs])
+        candidates.append((-accuracy[of_rate].mean().item(), loss[of_rate].mean().item(), rate))
+    chosen = min(candidates)[2]
+    edge = "" if len(rates) == 1 else {rates[0]: "low", rates[-1]: "high"}.get(chosen, "")
+    return chosen, edge
+
+
+def curves(outcome: Outcome) -> pd.DataFrame:
+    """A row per run and evaluation: seed, learning_rate, step, epoch and the columns of CURVES."""
+    history = outcome.history
+    columns = {name: torch.stack(getattr(history, name)).T.reshape(-1).numpy() for name in CURVES}
+    return pd.DataFrame(_index(outcome, 1) | columns)
+
+
+def layers(outcome: Outcome) -> pd.DataFrame:
+    """A row per run, evaluation and hidden layer (1 is the first): seed, learning_rate, step, epoch, layer, health."""
+    depth = next(iter(outcome.history.layers[0].values())).shape[0]
+    stacked = {
+        column: torch.stack([entry[column] for entry in outcome.history.layers]) for column in health.COLUMNS
+    }  # each [E, L, R]
+    columns = {name: values.permute(2, 0, 1).reshape(-1).float().numpy() for name, values in stacked.items()}
+    repeats = len(outcome.history.steps) * len(outcome.runs)
+    layer = {"layer": np.tile(np.arange(1, depth + 1, dtype=np.int16), repeats)}
+    return pd.DataFrame(_index(outcome, depth) | layer | columns)
+
+
+def _index(outcome: Outcome, repeat: int) -> dict[str, Any]:
+    steps = np.asarray(outcome.history.steps)
+    runs = len(outcome.runs)
+    return {
+        "seed": np.repeat([seed for seed, _ in outcome.runs], len(steps) * repeat),
+        "learning_rate": np.repeat([rate for _, rate in outcome.runs], len(steps) * repeat),
+        "step": np.tile(np.repeat(steps, repeat), runs),
+        "epoch": np.tile(np.repeat(steps / outcome.steps_per_epoch, repeat), runs),
+    }
+
+
+def _runs(outcome: Outcome, selected: float) -> list[dict[str, Any]]:
+    last = {name: getattr(outcome.history, name)[-1] for name in CURVES}
+    last |= {"test_loss": outcome.test_loss, "test_accuracy": outcome.test_accuracy}
+    rows = []
+    for index, (seed, rate) in enumerate(outcome.runs):
+        row: dict[str, Any] = {"seed": seed, "learning_rate": rate, "selected": rate == selected}
+        row |= {"status": outcome.status[index], "reason": outcome.reason[index]}
+        row |= {"status_step": outcome.status_step[index]}
+        rows.append(row | {name: _number(values, index) for name, values in last.items()})
+    return rows
+
+
+def _network(cell: Cell, outcome: Outcome, data: dict[str, Any]) -> dict[str, Any]:
+    net = outcome.network
+    features, classes = net.hidden[0].linear.weight.shape[1], data["classes"]
+    return {
+        "features": features,
+        "classes": classes,
+        "units": net.width,
+        "parameters": network.parameter_count(cell, features, classes, net.width, cell.activation.pieces),
+        "flops_per_example": network.flops_per_example(cell, features, classes, net.width),
+        "steps_per_epoch": outcome.steps_per_epoch,
+        "probe_examples": min(cell.probe_examples, data["sizes"]["train"]),
+    }
+
+
+def _number(values: Tensor, index: int) -> float | None:
+    """A figure for JSON, which knows no NaN and no infinity: null says that there is none."""
+    value = values[index].item()
+    return value if math.isfinite(value) else None
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False, compression="zstd")
+    return buffer.getvalue()

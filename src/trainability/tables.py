@@ -1,0 +1,173 @@
+"""Records to tidy tables: a row per run, per cell, per evaluation; an incomplete table names what is missing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from trainability import convergence, files, record, seeding, statistics
+from trainability.cell import Cell
+from trainability.plan import Plan, included
+from trainability.statistics import Estimate
+
+# What a run shows inside its layers: the mean over hidden layers of a column, at the first or the last evaluation.
+LAYER_MEANS = {
+    "dead_fraction": ("dead_fraction", -1),
+    "dead_fraction_strict": ("dead_fraction_strict", -1),
+    "dead_fraction_loose": ("dead_fraction_loose", -1),
+    "born_dead_fraction": ("dead_fraction", 0),
+    "revived_fraction": ("revived_fraction", -1),
+    "saturated_fraction": ("saturated_fraction", -1),
+    "initial_saturated_fraction": ("saturated_fraction", 0),
+    "activation_mean": ("activation_mean", -1),
+    "activation_std": ("activation_std", -1),
+    "sign_agreement": ("sign_agreement", -1),
+    "sign_agreement_batch": ("sign_agreement_batch", -1),
+    "update_ratio": ("update_ratio", -1),
+    "distinct_units": ("distinct_units", -1),
+}
+ESTIMATED = (
+    "test_accuracy",
+    "validation_accuracy",
+    "train_accuracy",
+    "train_loss",
+    "gradient_ratio",
+    "final_gradient_ratio",
+    *LAYER_MEANS,
+)
+GEOMETRIC = ("gradient_ratio", "final_gradient_ratio", "update_ratio")  # ratios that span orders of magnitude
+
+
+class MissingCellsError(Exception):
+    """Some cells of the plan have no record; the message names each."""
+
+
+def collect(plan: Plan, folder: Path, targets: Iterable[float]) -> dict[str, pd.DataFrame]:
+    """All tables of an experiment by name: runs, cells, curves, layers.
+
+    `folder` holds a folder per cell. `layers` keeps the runs at each cell's selected learning rate only; the others
+    stay in the cells' own folders. Raises MissingCellsError or files.CorruptFileError.
+    """
+    planned = included(plan)
+    missing = [key for key in planned if not (folder / key / "record.json").exists()]
+    if missing:
+        raise MissingCellsError(
+            f"{len(missing)} of {len(planned)} cells have no record; run snakemake to train them:\n  "
+            + "\n  ".join(missing)
+        )
+    targets = tuple(targets)
+    parts: dict[str, list[pd.DataFrame]] = {"runs": [], "cells": [], "curves": [], "layers": []}
+    for key, cell in planned.items():
+        one = record.read(folder / key)
+        identity = {"cell": key, "studies": " ".join(plan[key].studies), **cell.labels}
+        runs = run_rows(one, targets)
+        parts["runs"].append(_labelled(runs, identity))
+        parts["cells"].append(pd.DataFrame([identity | cell_row(one, cell, runs, targets)]))
+        chosen = runs.loc[runs["selected"], ["seed", "learning_rate"]]
+        curves = one.curves.merge(chosen.assign(selected=True), on=["seed", "learning_rate"], how="left")
+        curves["selected"] = curves["selected"].eq(True)
+        parts["curves"].append(_labelled(curves, {"cell": key}))
+        parts["layers"].append(_labelled(one.layers.merge(chosen, on=["seed", "learning_rate"]), {"cell": key}))
+    return {name: pd.concat(rows, ignore_index=True) for name, rows in parts.items()}
+
+
+def run_rows(one: record.Record, targets: Iterable[float]) -> pd.DataFrame:
+    """A row per run of one record, in the record's order: final figures, steps to targets, and layer health."""
+    runs = one.runs
+    steps = np.sort(one.curves["step"].unique())
+    accuracy = one.curves["validation_accuracy"].to_numpy().reshape(len(runs), len(steps)).T
+    for target in targets:
+        runs[steps_column(target)] = convergence.steps_to_target(steps, accuracy, target)
+    depth = int(one.layers["layer"].max())
+    shape = (len(runs), len(steps), depth)
+    for name, (column, evaluation) in LAYER_MEANS.items():
+        runs[name] = one.layers[column].to_numpy().reshape(shape)[:, evaluation].mean(-1)
+    norms = one.layers["gradient_norm"].to_numpy().astype(float).reshape(shape)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        runs["gradient_ratio"] = norms[:, 0, 0] / norms[:, 0, -1]
+        runs["final_gradient_ratio"] = norms[:, -1, 0] / norms[:, -1, -1]
+    return runs
+
+
+def cell_row(one: record.Record, cell: Cell, runs: pd.DataFrame, targets: Iterable[float]) -> dict[str, Any]:
+    """One cell at its selected learning rate: estimates over seeds, each with the bounds of its 95 % interval."""
+    content = one.content
+    chosen = runs[runs["selected"]]
+    counts = {status: int((chosen["status"] == status).sum()) for status in ("ok", "diverged", "stalled")}
+    row: dict[str, Any] = {
+        "seeds": len(chosen),
+        "learning_rate": content["selected_learning_rate"],
+        "rate_edge": content["selected_edge"],
+        "status": _overall(counts),
+        **counts,
+        "all_runs": len(runs),
+        "all_diverged": int((runs["status"] == "diverged").sum()),
+    }
+    for name in ESTIMATED:
+        row |= _spread(name, _mean(chosen[name].to_numpy(dtype=float), cell.key, name))
+    budget = float(one.curves["step"].max())
+    for target in targets:
+        row |= _reaching(chosen[steps_column(target)].to_numpy(), target, budget, cell.key)
+    network, times = content["network"], content["times"]
+    return row | {**network, "steps": int(budget), "train_seconds": times["train_seconds"]}
+
+
+def steps_column(target: float) -> str:
+    """Name of the column with the steps to a target, e.g. `steps_to_0.9`."""
+    return f"steps_to_{target:g}"
+
+
+def write(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """Write each table as Parquet, and those that people open in a spreadsheet as CSV too."""
+    for name, table in tables.items():
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False, compression="zstd")
+        files.write_atomically(folder / f"{name}.parquet", buffer.getvalue())
+        if name in ("runs", "cells"):
+            text = table.to_csv(index=False, lineterminator="\n")
+            files.write_atomically(folder / f"{name}.csv", text.encode())
+
+
+def _mean(values: np.ndarray, key: str, name: str) -> Estimate:
+    """Mean over seeds, geometric for ratios; none unless every seed has a figure, since runs that failed have none."""
+    if not np.isfinite(values).all():
+        return Estimate(np.nan, np.nan, np.nan)
+    rng = seeding.generator(0, "bootstrap", key, name)
+    if name not in GEOMETRIC:
+        return statistics.bootstrap(values, rng)
+    with np.errstate(divide="ignore"):
+        return Estimate(*np.exp(statistics.bootstrap(np.log(values), rng)))
+
+
+def _reaching(steps: np.ndarray, target: float, budget: float, key: str) -> dict[str, Any]:
+    """Convergence to one target over seeds: success rate, median steps and expected running time."""
+    rng = seeding.generator(0, "bootstrap", key, steps_column(target))
+    median = statistics.bootstrap(
+        steps, rng, lambda s: np.quantile(s, 0.5, axis=-1, method="averaged_inverted_cdf")
+    )
+    success = statistics.proportion(int(np.isfinite(steps).sum()), len(steps))
+    return {
+        **_spread(f"success_{target:g}", success),
+        **_spread(f"median_{steps_column(target)}", median),
+        f"expected_{steps_column(target)}": convergence.expected_running_time(steps, budget),
+    }
+
+
+def _spread(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def _overall(counts: Mapping[str, int]) -> str:
+    """A cell's status: ok where every seed is, else the most frequent failure, `diverged` before `stalled`."""
+    failures = {status: counts[status] for status in ("diverged", "stalled") if counts[status]}
+    return max(failures, key=lambda status: failures[status]) if failures else "ok"
+
+
+def _labelled(rows: pd.DataFrame, identity: Mapping[str, Any]) -> pd.DataFrame:
+    labels = pd.DataFrame({name: [value] * len(rows) for name, value in identity.items()})
+    return pd.concat([labels, rows.reset_index(drop=True)], axis=1)

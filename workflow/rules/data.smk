@@ -1,0 +1,50 @@
+# Needs: a data set's files (scikit-learn's, torchvision's download, or a folder named under `sources`).
+# Promises: results/data/{dataset}/, verified and split; results/data/{dataset}/{preprocessing}/, the arrays that
+# networks see, with what was fitted on the training split.
+
+
+rule data:
+    output:
+        manifest="results/data/{dataset}/dataset.json",
+        arrays="results/data/{dataset}/splits.npz",
+    params:
+        dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(),
+        source=lambda wildcards: SETTINGS.sources.get(DATASETS[wildcards.dataset].name, ""),
+        code=provenance.code_fingerprint("datasets"),
+    log:
+        "results/logs/data/{dataset}.log",
+    benchmark:
+        "results/benchmarks/data/{dataset}.jsonl"
+    conda:
+        "../envs/trainability.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    run:
+        workers.run("data", "--dataset", params.dataset, "--source", params.source, "--out", Path(output.manifest).parent, log=log)
+
+
+rule preprocess:
+    input:
+        manifest="results/data/{dataset}/dataset.json",
+        arrays="results/data/{dataset}/splits.npz",
+    output:
+        manifest="results/data/{dataset}/{preprocessing}/preprocessing.json",
+        arrays="results/data/{dataset}/{preprocessing}/arrays.npz",
+        map="results/data/{dataset}/{preprocessing}/map.npz",
+    params:
+        preprocessing=lambda wildcards: PREPROCESSINGS[wildcards.preprocessing].model_dump_json(),
+        code=provenance.code_fingerprint("preprocessing"),
+    log:
+        "results/logs/preprocess/{dataset}.{preprocessing}.log",
+    benchmark:
+        "results/benchmarks/preprocess/{dataset}.{preprocessing}.jsonl"
+    conda:
+        "../envs/trainability.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    run:
+        workers.run("preprocess", "--preprocessing", params.preprocessing, "--data", Path(input.manifest).parent, "--out", Path(output.manifest).parent, log=log)

@@ -1,0 +1,46 @@
+# Needs: the merged configuration. Promises: a checked plan, or one message with every mistake before any job
+# starts; results/tables/plan.csv, a row per cell; results/tables/config.json, the configuration with all defaults.
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from trainability import config as configuration
+from trainability import files, plan, provenance, workers
+
+try:
+    SETTINGS = configuration.read(config)
+    PLAN = plan.make_plan(SETTINGS)
+except configuration.ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+CELLS = plan.included(PLAN)
+DATASETS = {cell.dataset.slug: cell.dataset for cell in CELLS.values()}
+PREPROCESSINGS = {cell.preprocessing.slug: cell.preprocessing for cell in CELLS.values()}
+
+
+wildcard_constraints:
+    cell="|".join(map(re.escape, CELLS)),
+    dataset="|".join(map(re.escape, DATASETS)),
+    preprocessing="|".join(map(re.escape, PREPROCESSINGS)),
+
+
+rule plan:
+    output:
+        table="results/tables/plan.csv",
+        config="results/tables/config.json",
+    params:
+        config=SETTINGS.model_dump_json(),
+        code=provenance.code_fingerprint("plan"),
+    log:
+        "results/logs/plan.log",
+    benchmark:
+        "results/benchmarks/plan.jsonl"
+    localrule: True
+    conda:
+        "../envs/trainability.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    run:
+        plan.write(PLAN, SETTINGS, Path(output.table), Path(output.config), Path(log[0]))

@@ -1,0 +1,7 @@
+rule report:
+    input:
+        rules.tables.output,
+    output:
+        "results/report.html",
+    run:
+        pass

@@ -1,0 +1,33 @@
+# Needs: the preprocessed arrays of a cell's data set. Promises: results/cells/{cell}/, the cell's record with the
+# learning curves and layer health of all its runs. One job is one cell; a diverged run is a result, not a failure.
+
+
+def arrays_of(wildcards, file):
+    cell = CELLS[wildcards.cell]
+    return f"results/data/{cell.dataset.slug}/{cell.preprocessing.slug}/{file}"
+
+
+rule train:
+    input:
+        manifest=lambda wildcards: arrays_of(wildcards, "preprocessing.json"),
+        arrays=lambda wildcards: arrays_of(wildcards, "arrays.npz"),
+    output:
+        record="results/cells/{cell}/record.json",
+        curves="results/cells/{cell}/curves.parquet",
+        layers="results/cells/{cell}/layers.parquet",
+    params:
+        cell=lambda wildcards: CELLS[wildcards.cell].canonical,
+        code=provenance.code_fingerprint("record"),
+        torch=provenance.version("torch"),
+    log:
+        "results/logs/train/{cell}.log",
+    benchmark:
+        "results/benchmarks/train/{cell}.jsonl"
+    conda:
+        "../envs/trainability.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    run:
+        workers.run("train", "--cell", params.cell, "--data", Path(input.manifest).parent, "--out", Path(output.record).parent, log=log)
