@@ -8,15 +8,31 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trainability import config, files, plan
 from trainability.cell import Cell
 from trainability.expressions import ExpressionError
 
+# The options of the workflow's steps: all are required, since a rule says everything.
+STEP_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
+    "dataset": (str, "name of a data set, or name and parameters as JSON"),
+    "source": (str, "folder that already holds the files; empty to download them"),
+    "download-to": (Path, "folder for downloads"),
+    "preprocessing": (str, "name of a preprocessing, or name and parameters as JSON"),
+    "cell": (str, "the cell's parameters as JSON"),
+    "config": (Path, "resolved configuration, results/tables/config.json"),
+    "cells": (Path, "folder with a folder per cell"),
+    "tables": (Path, "folder of the tables"),
+    "figures": (Path, "folder of the figures"),
+    "sources": (Path, "folder with the page's template, style and script"),
+    "data": (Path, "folder of the data this step reads"),
+    "out": (Path, "where the result goes"),
+}
 USAGE_ERRORS = (config.ConfigError, files.CorruptFileError, ExpressionError)
 
 
@@ -79,6 +95,28 @@ def _tables(arguments: argparse.Namespace) -> None:
     print(", ".join(f"{name}: {len(table)} rows" for name, table in collected.items()))
 
 
+def _figure(arguments: argparse.Namespace) -> None:
+    from trainability import figures
+
+    settings = config.read(files.load_json(arguments.config))
+    planned = plan.make_plan(settings)
+    figures.make(arguments.name, settings, planned, arguments.tables, arguments.data, arguments.out)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from trainability import report
+
+    settings = config.read(files.load_json(arguments.config))
+    planned = plan.make_plan(settings)
+    folders = (arguments.tables, arguments.figures, arguments.cells, arguments.data, arguments.sources)
+    report.render(settings, planned, *folders, arguments.out)
+    print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
+
+
+def _schema(arguments: argparse.Namespace) -> None:
+    print(json.dumps(config.schema(), indent=2, ensure_ascii=False))
+
+
 def _cells(arguments: argparse.Namespace) -> None:
     settings = config.load(arguments.configfile)
     cells = plan.make_plan(settings)
@@ -128,26 +166,22 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
             sub.add_argument("--paths", action="store_true", help="print the record's path instead of the key")
 
-    sub = add("data", _data, "verify, split and store one data set (a step of the workflow)")
-    sub.add_argument("--dataset", required=True, help="name, or name and parameters as JSON")
-    sub.add_argument("--out", type=Path, required=True)
-    sub.add_argument("--source", default="", help="folder that already holds the files; empty to download")
-    sub.add_argument("--download-to", type=Path, default=Path("data"))
+    add("schema", _schema, "print the JSON schema of a configuration")
 
-    sub = add("preprocess", _preprocess, "fit one preprocessing and apply it (a step of the workflow)")
-    sub.add_argument("--preprocessing", required=True, help="name, or name and parameters as JSON")
-    sub.add_argument("--data", type=Path, required=True)
-    sub.add_argument("--out", type=Path, required=True)
-
-    sub = add("train", _train, "train one cell and write its record (a step of the workflow)")
-    sub.add_argument("--cell", required=True, help="the cell's parameters as JSON")
-    sub.add_argument("--data", type=Path, required=True)
-    sub.add_argument("--out", type=Path, required=True)
-
-    sub = add("tables", _tables, "collect all records into tables (a step of the workflow)")
-    sub.add_argument("--config", type=Path, required=True)
-    sub.add_argument("--cells", type=Path, required=True)
-    sub.add_argument("--out", type=Path, required=True)
+    for name, command, text, options in (
+        ("data", _data, "verify, split and store one data set", "dataset source download-to out"),
+        ("preprocess", _preprocess, "fit one preprocessing and apply it", "preprocessing data out"),
+        ("train", _train, "train one cell and write its record", "cell data out"),
+        ("tables", _tables, "collect all records into tables", "config cells out"),
+        ("figure", _figure, "draw one figure", "config tables data out"),
+        ("report", _report, "render the report", "config tables figures cells data sources out"),
+    ):
+        sub = add(name, command, f"{text} (a step of the workflow)")
+        if name == "figure":
+            sub.add_argument("name", help="name of the figure")
+        for option in options.split():
+            kind, help_text = STEP_OPTIONS[option]
+            sub.add_argument(f"--{option}", type=kind, required=True, help=help_text)
     return parser
 
 

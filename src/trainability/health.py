@@ -85,7 +85,7 @@ class Monitor:
         ever = dead if ever is None else ever | dead
         self.ever_dead[index] = ever
         balance = steepness.sub_(SATURATED * steepest).sign_().mean((1, 2))  # share above less share below
-        known = torch.where(highest.isfinite().all(-1), 0.0, torch.nan)  # of a diverged run nothing is known
+        known = torch.where(layer.z.sum((1, 2)).isfinite(), 0.0, torch.nan)  # of a diverged run nothing is known
         return {
             "dead_fraction": _share(dead) + known,
             "dead_fraction_strict": _share(highest == 0) + known,

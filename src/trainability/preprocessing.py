@@ -1,18 +1,19 @@
 """Input preprocessing: affine maps of the pixels, fitted on the training split and on nothing else.
 
-`fit` sees training pixels only, and the map that it returns is applied alike to the three splits. Arithmetic is
-float64 and goes through the examples in blocks, so that 50000 colour images need a few GB; what is stored is
-float32. Nothing beyond NumPy is imported: the Snakefile reads this module at every start.
+`fit` sees training pixels only, and the map that it returns is applied alike to the three splits. Arithmetic
+is float64 and goes through the examples in blocks, so that 50000 colour images need a few GB; what is stored
+is float32. Nothing beyond NumPy is imported: the Snakefile reads this module at every start.
 
-Eigenvectors are those of the d x d covariance (divided by n). A direction is *null* if its eigenvalue is at most
-NULL times the largest: the training data do not vary along it beyond rounding, LAPACK is free in choosing it,
-and it is never kept. Eigenvectors come with their largest entry positive, which settles all that is not settled
-by the data as long as the eigenvalues are distinct.
+Eigenvectors are those of the d x d covariance (divided by n). A direction is *null* if its eigenvalue is at
+most NULL times the largest: the training data do not vary along it beyond rounding, LAPACK chooses it freely,
+and it is never kept. The largest entry of each eigenvector is positive, so that nothing is left to LAPACK's
+choice as long as the eigenvalues are distinct.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -57,12 +58,6 @@ class AffineMap:
         assert self.scale is not None  # by __post_init__
         return x * self.scale
 
-    @property
-    def arrays(self) -> dict[str, Array]:
-        """What there is of shift, scale and matrix, as keyword arguments that make the map again."""
-        parts = {"shift": self.shift, "scale": self.scale, "matrix": self.matrix}
-        return {key: part for key, part in parts.items() if part is not None}
-
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
@@ -80,7 +75,7 @@ class Preprocessing(Component):
     """What happens to the pixels before the network sees them."""
 
     def fit(self, train: Array, levels: int) -> AffineMap:
-        """The map for raw training pixels `train` [n, d], n >= 1, of a format that goes from 0 to `levels`."""
+        """The map for raw training pixels `train` [n, d], n >= 1, that may range from 0 to `levels`."""
         raise NotImplementedError
 
 
@@ -149,7 +144,7 @@ class MinMax(Preprocessing):
 
 
 class _Principal(Preprocessing):
-    """Uses the leading directions of the covariance; `components`, where given, is the largest number of them."""
+    """Uses the leading directions of the covariance; at most `components` of them, where that is given."""
 
     components: Annotated[int, Field(ge=1)] | None = None
 
@@ -197,7 +192,9 @@ class Pca(_Principal):
     def fit(self, train: Array, levels: int) -> AffineMap:
         mean, values, vectors = self.leading(train)
         if self.components is None and values.size:
-            cumulative = np.cumsum(values)  # divided by its own end, so that a variance of 1 is reached exactly
+            cumulative = np.cumsum(
+                values
+            )  # divided by its own end, so that a variance of 1 is reached exactly
             vectors = vectors[:, : 1 + np.searchsorted(cumulative / cumulative[-1], self.variance)]
         return _projection(mean, vectors)
 
@@ -241,28 +238,30 @@ class ZcaWhiten(_Whitening):
 
 
 def statistics(fitted: AffineMap, before: NDArray[Any], after: NDArray[Any]) -> dict[str, Any]:
-    """What was fitted and what came out, ready for JSON; `before` [n, d] and `after` [n, k] are training data.
+    """What was fitted and what came out, ready for JSON, of training data `before` [n, d] and `after` [n, k].
 
     `mean` and `std` are over all entries of `after`. `kept_variance` is the share of the variance of `before`
-    that the best linear reconstruction from `after` recovers; for PCA, that of the kept eigenvalues. Figures of
-    the spectra leave out null directions (see the module). What is undefined, for data that do not vary, is None.
+    that the best linear reconstruction from `after` recovers; for PCA, the share of the kept eigenvalues. The
+    spectra leave out null directions (see the module's docstring). What is undefined is None: a share or a
+    condition number of data that do not vary.
     """
     covariance = _covariance(before, _mean(before))
     mean_after = _mean(after)
     covariance_after = _covariance(after, mean_after)
     values, vectors = _eigen(covariance_after)
     variances, total = np.diagonal(covariance), float(np.trace(covariance))
-    recovered = (fitted.linear(covariance) @ vectors) ** 2 / values  # tr(Cov_xz Cov_zz^-1 Cov_zx), summed below
+    # tr(Cov_xz Cov_zz^-1 Cov_zx) / tr(Cov_xx), as a sum over the output's principal components
+    recovered = ((fitted.linear(covariance) @ vectors) ** 2 / values).sum()
     return {
         "examples": len(before),
         "input_features": before.shape[1],
         "output_features": after.shape[1],
         "constant_features": int((variances == 0).sum()),
-        "kept_variance": min(1.0, float(recovered.sum()) / total) if total else None,
+        "kept_variance": min(1.0, float(recovered) / total) if total else None,
         "mean": float(mean_after.mean()),
         "std": float(np.sqrt(np.diagonal(covariance_after).mean() + mean_after.var())),
         "null_below": NULL,
-        "before": _spectrum(_eigen(covariance)[0]),
+        "before": _spectrum(np.linalg.eigvalsh(covariance)),
         "after": _spectrum(values),
     }
 
@@ -270,8 +269,8 @@ def statistics(fitted: AffineMap, before: NDArray[Any], after: NDArray[Any]) -> 
 def prepare(preprocessing: Preprocessing, dataset_dir: Path, out: Path) -> None:
     """Fit on the training split, map all splits, and write arrays.npz, map.npz and, last, preprocessing.json.
 
-    `dataset_dir` is what `datasets.prepare` wrote; raises CorruptFileError if it is damaged, and ValueError if
-    more components are asked for than an image has pixels.
+    `dataset_dir` is what `datasets.prepare` wrote. Raises CorruptFileError if it is damaged, and ValueError
+    if more components are asked for than an image has values.
     """
     dataset, splits = datasets.load(dataset_dir)
     pixels = _flat(splits.train_images)
@@ -284,6 +283,7 @@ def prepare(preprocessing: Preprocessing, dataset_dir: Path, out: Path) -> None:
         test_x=_mapped(fitted, _flat(splits.test_images)),
         test_y=splits.test_labels.astype(np.int64),
     )
+    parts = {name: part for name, part in vars(fitted).items() if part is not None}
     manifest = {
         "name": preprocessing.name,
         "label": preprocessing.label,
@@ -294,7 +294,7 @@ def prepare(preprocessing: Preprocessing, dataset_dir: Path, out: Path) -> None:
         "image_shape": dataset["image_shape"],
         "statistics": statistics(fitted, pixels, arrays.train_x),
         "arrays": save_arrays(out / "arrays.npz", vars(arrays)),
-        "map": save_arrays(out / "map.npz", fitted.arrays),
+        "map": save_arrays(out / "map.npz", parts),
     }
     save_json(out / "preprocessing.json", manifest)
 
@@ -311,3 +311,84 @@ def load_map(out: Path) -> AffineMap:
     manifest = load_json(out / "preprocessing.json")
     with _described_by(out):
         return AffineMap(**load_arrays(manifest["map"], out))
+
+
+@contextmanager
+def _described_by(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        problem = f"{out / 'preprocessing.json'} does not describe preprocessed data ({error!r})"
+        raise CorruptFileError(f"{problem}. Delete the folder {out} and run snakemake.") from None
+
+
+def _flat(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """[n, *image_shape] as [n, d]."""
+    return images.reshape(len(images), -1)
+
+
+def _blocks(x: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    return (x[start : start + BLOCK] for start in range(0, len(x), BLOCK))
+
+
+def _mapped(fitted: AffineMap, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The map of pixels [n, d], rounded to float32 [n, k]."""
+    features = len(fitted.shift) if fitted.matrix is None else fitted.matrix.shape[1]
+    mapped = np.empty((len(pixels), features), dtype=np.float32)
+    for block, into in zip(_blocks(pixels), _blocks(mapped), strict=True):
+        into[...] = fitted(block)
+    return mapped
+
+
+def _mean(x: NDArray[Any]) -> Array:
+    """Mean [d] of x [n, d]; of a constant feature its very value, so that centring leaves exactly 0."""
+    first: Array = x[0].astype(np.float64)
+    deviations = np.sum([(block - first).sum(axis=0) for block in _blocks(x)], axis=0)
+    return np.asarray(first + deviations / len(x))
+
+
+def _covariance(x: NDArray[Any], mean: Array) -> Array:
+    """Covariance [d, d] of x [n, d] around its mean [d], divided by n; exactly 0 for a constant feature."""
+    total = np.zeros((x.shape[1], x.shape[1]))
+    for block in _blocks(x):
+        centred = block - mean
+        total += centred.T @ centred
+    return total / len(x)
+
+
+def _reciprocal(spread: Array) -> Array:
+    """1 / spread, and 0 for features without spread (or with one so small that 1 / spread is infinite)."""
+    varies = spread > np.finfo(np.float64).tiny
+    return np.divide(1.0, spread, out=np.zeros_like(spread), where=varies)
+
+
+def _eigen(covariance: Array) -> tuple[Array, Array]:
+    """Eigenvalues [r], descending, and eigenvectors [d, r] of the directions that are not null."""
+    values, vectors = np.linalg.eigh(covariance)
+    varied = _not_null(values)
+    values, vectors = values[varied][::-1], vectors[:, varied][:, ::-1]
+    size = np.abs(vectors)
+    # Entries that are equal but for rounding count as equal: the first of them decides the sign.
+    deciding = np.argmax(size >= size.max(axis=0) * (1 - 1e-9), axis=0)
+    return values, vectors * np.sign(vectors[deciding, np.arange(len(values))])
+
+
+def _not_null(values: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    return np.asarray(values > NULL * values.max(initial=0.0))
+
+
+def _projection(mean: Array, matrix: Array) -> AffineMap:
+    """The map onto the columns of matrix [d, r]; one feature that is always 0 if r = 0."""
+    return AffineMap(mean, matrix=matrix if matrix.size else np.zeros((len(mean), 1)))
+
+
+def _spectrum(values: NDArray[np.floating[Any]]) -> dict[str, float | int | None]:
+    """Rank, extreme eigenvalues and their ratio, without null directions; None if there is no other."""
+    varied = values[_not_null(values)]
+    largest, smallest = (float(varied.max()), float(varied.min())) if varied.size else (None, None)
+    return {
+        "rank": len(varied),
+        "largest_eigenvalue": largest,
+        "smallest_eigenvalue": smallest,
+        "condition_number": largest / smallest if largest and smallest else None,
+    }

@@ -174,7 +174,7 @@ def _network(cell: Cell, outcome: Outcome, data: dict[str, Any]) -> dict[str, An
         "parameters": network.parameter_count(cell, features, classes, net.width, cell.activation.pieces),
         "flops_per_example": network.flops_per_example(cell, features, classes, net.width),
         "steps_per_epoch": outcome.steps_per_epoch,
-        "probe_examples": min(cell.probe_examples, data["sizes"]["train"]),
+        "probe_examples": outcome.probe_examples,
     }
 
 

@@ -44,6 +44,7 @@ class Outcome:
 
     runs: list[tuple[int, float]]
     steps_per_epoch: int
+    probe_examples: int
     history: History
     test_loss: Tensor  # [R]
     test_accuracy: Tensor  # [R]
@@ -186,9 +187,17 @@ class _Stack:
             reason.append(outcome[1])
             status_step.append(outcome[2])
         return Outcome(
-            self.runs, self.steps_per_epoch, self.history, test_loss, test_accuracy, status, reason, status_step,
-            self.network,
-        )  # fmt: skip
+            runs=self.runs,
+            steps_per_epoch=self.steps_per_epoch,
+            probe_examples=len(self.probe_y),
+            history=self.history,
+            test_loss=test_loss,
+            test_accuracy=test_accuracy,
+            status=status,
+            reason=reason,
+            status_step=status_step,
+            network=self.network,
+        )
 
 
 def _score(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

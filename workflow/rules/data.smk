@@ -22,7 +22,7 @@ rule data:
         mem_mb=2000,
         runtime=60,
     run:
-        workers.run("data", "--dataset", params.dataset, "--source", params.source, "--out", Path(output.manifest).parent, log=log)
+        workers.run("data", "--dataset", params.dataset, "--source", params.source, "--download-to", "data", "--out", Path(output.manifest).parent, log=log)
 
 
 rule preprocess:

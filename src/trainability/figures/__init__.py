@@ -1,0 +1,112 @@
+"""Figures: tables in, SVG, PDF, the data behind as CSV, and title, caption and alternative text as JSON out.
+
+The Snakefile reads the names, so this module imports neither matplotlib nor pandas; drawing modules are imported
+when a figure is made. Each of them holds pure functions from an `Experiment` (tidy tables) to a `Drawing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from trainability.config import Config
+from trainability.plan import Plan, included
+
+if TYPE_CHECKING:
+    from trainability.figures.canvas import Drawing
+    from trainability.figures.experiment import Experiment
+
+CAPTIONS = Path(__file__).parents[3] / "report" / "captions.yaml"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the report: its heading, its section, and which files of the preprocessed data it reads."""
+
+    title: str
+    section: str
+    data: Literal["none", "statistics", "images"] = "none"
+
+
+FIGURES: dict[str, Figure] = {
+    "convergence": Figure("Runs that have reached the target", "Training speed"),
+    "steps_to_target": Figure("Steps to each target", "Training speed"),
+    "learning_curves": Figure("Learning curves", "Training speed"),
+    "final_accuracy": Figure("Final test accuracy", "Accuracy"),
+    "learning_rate": Figure("What the learning rate does", "Accuracy"),
+    "dead_units": Figure("Dead units at the start and at the end", "Dead units"),
+    "dead_over_time": Figure("Dead units during training", "Dead units"),
+    "dead_threshold": Figure("Dead units by threshold", "Dead units"),
+    "accuracy_by_init": Figure("Accuracy by activation and initialisation", "Initialisation"),
+    "steps_by_init": Figure("Steps to the target by activation and initialisation", "Initialisation"),
+    "dead_by_init": Figure("Dead units by activation and initialisation", "Initialisation"),
+    "initial_signal": Figure("Signal and gradient before training", "Initialisation"),
+    "layer_health": Figure("Signals and units layer by layer", "Inside the layers"),
+    "preprocessing_effect": Figure("What preprocessing changes", "Preprocessing", data="statistics"),
+    "preprocessing_images": Figure("What preprocessing does to images", "Preprocessing", data="images"),
+}
+
+
+def data_files(name: str, settings: Config, plan: Plan) -> list[str]:
+    """The files below results/data that a figure reads: those of the base data set's preprocessings."""
+    kind = FIGURES[name].data
+    if kind == "none":
+        return []
+    dataset = settings.base.dataset
+    used = {cell.preprocessing.slug for cell in included(plan).values() if cell.dataset == dataset}
+    files = ["preprocessing.json"] if kind == "statistics" else ["preprocessing.json", "arrays.npz", "map.npz"]
+    paths = [f"{dataset.slug}/{preprocessing}/{file}" for preprocessing in sorted(used) for file in files]
+    raw = [f"{dataset.slug}/dataset.json", f"{dataset.slug}/splits.npz"] if kind == "images" and used else []
+    return raw + paths
+
+
+def make(
+    name: str,
+    settings: Config,
+    plan: Plan,
+    tables: Path,
+    data: Path,
+    out: Path,
+    captions: Path = CAPTIONS,
+) -> None:
+    """Draw one figure and write `out`/NAME.svg, .pdf, .csv and, last, .json.
+
+    `tables` holds the experiment's Parquet tables and `data` its preprocessed data. The bytes depend on nothing but
+    the inputs and the versions of the libraries. A figure that has nothing to show says so in a sentence.
+    """
+    from trainability.figures import canvas, experiment, output, text
+
+    entry = FIGURES[name]
+    loaded = experiment.load(settings, plan, tables, data)
+    with canvas.style(name):
+        try:
+            drawing = drawings()[name](loaded)
+        except experiment.NothingToShow as nothing:
+            drawing = canvas.sentence(str(nothing))
+        words = text.describe(text.load(captions), name, entry.title, loaded, drawing)
+        output.write(out, name, drawing, {"name": name, "section": entry.section} | words)
+
+
+def drawings() -> dict[str, Callable[[Experiment], Drawing]]:
+    """The drawing function of each figure, by name."""
+    from trainability.figures import accuracy, convergence, dead, heatmaps, inputs, layers, rates, signal, steps
+
+    return {
+        "convergence": convergence.draw,
+        "steps_to_target": steps.draw,
+        "learning_curves": accuracy.curves,
+        "final_accuracy": accuracy.final,
+        "learning_rate": rates.draw,
+        "dead_units": dead.units,
+        "dead_over_time": dead.over_time,
+        "dead_threshold": dead.threshold,
+        "accuracy_by_init": heatmaps.accuracy,
+        "steps_by_init": heatmaps.steps,
+        "dead_by_init": heatmaps.dead,
+        "initial_signal": signal.draw,
+        "layer_health": layers.draw,
+        "preprocessing_effect": inputs.effect,
+        "preprocessing_images": inputs.images,
+    }

@@ -1,0 +1,83 @@
+"""Accuracy: while a network trains, and at the end."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from trainability.figures import canvas, dots, lines, scales
+from trainability.figures.canvas import Drawing
+from trainability.figures.experiment import Experiment
+
+EDGES = {"low": " (lowest)", "high": " (highest)"}
+
+
+def curves(experiment: Experiment) -> Drawing:
+    """Validation accuracy and training loss against epochs by activation, a row of panels per normalization."""
+    part = experiment.at_base("activation", "normalization")
+    runs = part["curves"]
+    data = lines.summary(runs[runs["selected"]], part.varying, ["validation_accuracy", "train_loss"])
+    marks = canvas.marks(experiment.planned["activation"].unique())
+    panels = part.order("normalization")
+    figure, grid = canvas.sheet(len(panels), 2, heights=[1.55] * len(panels), remarks=part.remarks, sharex=True)
+    first, last = lines.span(data)
+    bounds = {quantity: some[["low", "high"]] for quantity, some in data.groupby("quantity")}
+    losses = bounds["train_loss"].where(bounds["train_loss"] > 0).stack()
+    for axes_row, panel in zip(grid, panels, strict=True):
+        here = data[data["normalization"] == panel]
+        left, right = axes_row
+        shown = here[here["quantity"] == "validation_accuracy"]
+        lines.draw(left, shown.assign(**{c: scales.within(shown[c]) for c in ("mean", "low", "high")}), marks)
+        scales.accuracy(left, bounds["validation_accuracy"].stack(), experiment.chance, horizontal=False)
+        lines.draw(right, here[here["quantity"] == "train_loss"], marks)
+        if len(losses):
+            right.set_yscale("log")
+            right.set_ylim(max(losses.min(), 1e-6) / 1.5, min(losses.max(), 1e3) * 1.5)
+        for axes in axes_row:
+            scales.epochs(axes, first, last)
+        left.set_title(canvas.title(panel))
+        left.set_ylabel("validation acc. (%)")
+        right.set_ylabel("training loss (nats)")
+    figure.supxlabel("epochs", fontsize=canvas.TYPE)
+    canvas.key(figure, canvas.line_handles(part.order("activation"), marks))
+    ended = data[(data["quantity"] == "train_loss") & (data["finite_runs"] < data["runs"])]["cell"].nunique()
+    return Drawing(figure, data, {"lost": ended, "lines": data["cell"].nunique()}, part.remarks)
+
+
+def final(experiment: Experiment) -> Drawing:
+    """Test accuracy after training by activation, a panel per normalization, with the rate that was chosen."""
+    part = experiment.at_base("activation", "normalization")
+    cells = part["cells"]
+    data = cells[["cell", *part.varying, "seeds", "learning_rate", "rate_edge", "status"]].assign(
+        value=cells["test_accuracy"], low=cells["test_accuracy_low"], high=cells["test_accuracy_high"]
+    )
+    panels = part.order("normalization")
+    rows = {panel: part.within("activation", "normalization", panel) for panel in panels}
+    heights = [dots.height(len(rows[panel]), 1) + 0.1 for panel in panels]
+    figure, grid = canvas.sheet(len(panels), heights=heights, remarks=part.remarks)
+    mark = canvas.Mark(canvas.COLOURS[0], "o", "-")
+    for axes, panel in zip(grid[:, 0], panels, strict=True):
+        some = data[data["normalization"] == panel]
+        points = pd.DataFrame({"row": some["activation"], "series": "accuracy"})
+        points = points.assign(**{name: scales.within(some[name]) for name in ("value", "low", "high")})
+        points["text"] = [_beside(row) for row in some.itertuples()]
+        scales.accuracy(axes, [*data["low"], *data["high"]], experiment.chance, horizontal=True)
+        dots.dots(axes, points, rows[panel], ["accuracy"], {"accuracy": mark})
+        axes.set_title(canvas.title(panel))
+    top = grid[0, 0]
+    top.text(1.02, 1.0, "%, rate", transform=top.transAxes, va="bottom", style="italic")
+    grid[-1, 0].set_xlabel("test accuracy (%), dotted: chance")
+    best = data.loc[data["value"].idxmax()] if data["value"].notna().any() else None
+    facts = {
+        "best": None if best is None else float(best["value"]),
+        "best_at": "" if best is None else f"{best['activation']} with {canvas.title(best['normalization'])}",
+        "edges": int(data["rate_edge"].ne("").sum()),
+        "cells": len(data),
+    }
+    return Drawing(figure, data, facts, part.remarks)
+
+
+def _beside(row: object) -> str:
+    value, rate, edge, status = (getattr(row, name) for name in ("value", "learning_rate", "rate_edge", "status"))
+    figure = f"{100 * value:.1f}" if value == value else "–"
+    mark = {"diverged": "×", "stalled": "○"}.get(status, "")
+    return f"{mark}{figure}, {rate:g}{EDGES.get(edge, '')}"

@@ -1,0 +1,156 @@
+"""The sheet that figures are drawn on: size, type, colours, and the marks that tell activations apart.
+
+A figure is four inches wide and its smallest type 8.5 points, so that it is legible at the width of a phone and,
+scaled to a printed column of 3.35 inches, has type of 7 points. Nothing here goes through pyplot, whose global
+state would leak from one figure of a worker to the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+WIDTH = 4.0  # inches
+TYPE = 8.5  # points
+FAINT, INK = "0.75", "0.2"
+
+STYLE = {
+    "figure.dpi": 100,
+    "font.family": "sans-serif",
+    # DejaVu Sans comes with matplotlib, so that the layout is the same everywhere; it is the widest of these, so
+    # that a page without it overflows nothing.
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
+    "font.size": TYPE,
+    "axes.labelsize": TYPE,
+    "axes.titlesize": TYPE,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "xtick.labelsize": TYPE,
+    "ytick.labelsize": TYPE,
+    "legend.fontsize": TYPE,
+    "figure.titlesize": TYPE,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4.5,
+    "hatch.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.handlelength": 2.4,
+    "svg.id": "sheet",
+    "svg.fonttype": "none",  # text stays text: selectable, searchable, read aloud
+    "pdf.fonttype": 42,
+}
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1.5, 1)),
+    (0, (5, 1.5, 1.5, 1.5)),
+    (0, (8, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+    "-",
+    (0, (5, 1.5)),
+    (0, (1.5, 1)),
+    (0, (8, 2)),
+)
+# Seaborn's colours for the colour-blind without its pale pink and its yellow, which vanish on white.
+COLOURS = [c for i, c in enumerate(sns.color_palette("colorblind", 10).as_hex()) if i not in (6, 8)] + ["#000000", "#7a4f9a"]
+
+
+class Drawing(NamedTuple):
+    """A figure, the data behind it, and the facts that its caption states."""
+
+    figure: Figure
+    data: pd.DataFrame
+    facts: dict[str, Any]
+    remarks: tuple[str, ...] = ()
+
+
+class Mark(NamedTuple):
+    """How one line is told from the others: three cues, of which colour is one."""
+
+    color: str
+    marker: str
+    linestyle: Any
+
+
+@contextlib.contextmanager
+def style(name: str) -> Iterator[None]:
+    """Settings for drawing and writing one figure; its name makes its identifiers reproducible and its own."""
+    with matplotlib.rc_context(matplotlib.rcParamsDefault | STYLE | {"svg.hashsalt": name}):
+        yield
+
+
+def marks(labels: Sequence[str]) -> dict[str, Mark]:
+    """A mark for each label, in order; after ten they begin again."""
+    count = len(COLOURS)
+    return {
+        label: Mark(COLOURS[i % count], MARKERS[i % count], DASHES[i % count]) for i, label in enumerate(labels)
+    }
+
+
+def sheet(
+    rows: int,
+    columns: int = 1,
+    *,
+    heights: Sequence[float],
+    remarks: Sequence[str] = (),
+    **options: Any,
+) -> tuple[Figure, np.ndarray]:
+    """A figure with a grid of axes [rows, columns]; `heights` of the rows in inches, remarks stand at the top."""
+    lines = [line for remark in remarks for line in textwrap.wrap(remark, 58)]
+    figure = Figure(figsize=(WIDTH, sum(heights) + 0.14 * len(lines) + 0.1), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, height_ratios=list(heights), **options)
+    if lines:
+        figure.suptitle("\n".join(lines), x=0.01, ha="left", style="italic", weight="normal")
+    return figure, axes
+
+
+def sentence(words: str) -> Drawing:
+    """A figure that says why it shows nothing else."""
+    figure = Figure(figsize=(WIDTH, 1.0))
+    figure.text(0.5, 0.5, textwrap.fill(words, 52), ha="center", va="center")
+    return Drawing(figure, pd.DataFrame({"note": [words]}), {"nothing": words})
+
+
+def key(figure: Figure, handles: Sequence[Any]) -> None:
+    """A legend below the figure, in as many columns as fit."""
+    longest = max((len(str(handle.get_label())) for handle in handles), default=1)
+    columns = int(max(1, min(len(handles), WIDTH * 72 // (5.4 * longest + 38))))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.2)
+
+
+def line_handles(labels: Sequence[str], of: dict[str, Mark]) -> list[Line2D]:
+    """Legend entries for lines."""
+    return [Line2D([], [], label=label, **of[label]._asdict()) for label in labels]
+
+
+def title(normalization: str) -> str:
+    """A panel's title for a value of the factor normalization."""
+    return "no normalization" if normalization == "none" else normalization
+
+
+def hide_unused(axes: Sequence[Axes]) -> None:
+    """Blank the axes of a grid that no panel uses."""
+    for one in axes:
+        one.set_axis_off()
+
+
+def say(axes: Axes, words: str) -> None:
+    """A sentence in the middle of a panel that has nothing else."""
+    axes.text(0.5, 0.5, textwrap.fill(words, 20), ha="center", va="center", transform=axes.transAxes, color=INK)

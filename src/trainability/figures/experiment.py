@@ -1,0 +1,140 @@
+"""The tables of one experiment, and the slice of them that a figure shows.
+
+A slice is *at the base*: all factors have the base's values except those that the figure varies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from trainability.cell import FACTORS
+from trainability.config import Config
+from trainability.plan import Plan
+
+MOST_LINES = 10  # as many lines as colours, marks and a legend can tell apart
+
+
+class NothingToShow(Exception):  # noqa: N818 (no error: a figure that says why it is empty)
+    """A slice has no trained cell; the message is the sentence that the figure shows instead."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The planned cells that a figure shows, with the tables cut down to them."""
+
+    planned: pd.DataFrame  # a row per cell, trained or excluded: cell, included, reason and the factors
+    tables: dict[str, pd.DataFrame]
+    varying: tuple[str, ...]
+    remarks: tuple[str, ...]  # sentences that the figure must say about its own completeness
+
+    def __getitem__(self, table: str) -> pd.DataFrame:
+        """The rows of a table for the trained cells of the slice, with the varying factors as columns."""
+        labels = self.planned.loc[self.planned["included"], ["cell", *self.varying]]
+        rows = self.tables[table]
+        return rows.drop(columns=list(self.varying), errors="ignore").merge(labels, on="cell", how="inner")
+
+    def order(self, factor: str, included: bool = True) -> list[str]:
+        """The values of a factor in the configuration's order, of the trained cells or of all."""
+        rows = self.planned[self.planned["included"]] if included else self.planned
+        return list(rows[factor].unique())
+
+    def within(self, factor: str, panel: str, value: str) -> list[str]:
+        """The values of a factor among the trained cells where another factor has a value."""
+        rows = self.planned[self.planned["included"] & (self.planned[panel] == value)]
+        return [one for one in self.order(factor) if one in set(rows[factor])]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All tables of an experiment, its plan as a table, and the folder of its preprocessed data."""
+
+    settings: Config
+    planned: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    data: Path
+
+    @property
+    def target(self) -> float:
+        """The middle target, by which figures with room for one judge convergence."""
+        targets = sorted(self.settings.targets)
+        return targets[len(targets) // 2]
+
+    @property
+    def budget(self) -> int:
+        """The largest number of steps that a cell trains."""
+        return int(self.tables["cells"]["steps"].max())
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of guessing evenly among the classes of the base's data set."""
+        return 1.0 / self.settings.base.dataset.classes
+
+    def at_base(self, *varying: str) -> Slice:
+        """The cells whose factors are the base's except `varying`; raises NothingToShow where none is trained."""
+        at = np.ones(len(self.planned), dtype=bool)
+        for factor in FACTORS:
+            if factor not in varying:
+                value = getattr(self.settings.base, factor)
+                at &= (self.planned[factor] == getattr(value, "label", value)).to_numpy()
+        rows = self.planned[at | self._sized_alike(varying)]
+        if not rows["included"].any():
+            raise NothingToShow(
+                f"Nothing to show: no cell is trained at the base while {listed(varying)} "
+                f"{'varies' if len(varying) == 1 else 'vary'}."
+            )
+        rows, remarks = _fewer(rows)
+        remarks += [_alone(rows, factor) for factor in varying if rows["included"].sum() and _single(rows, factor)]
+        return Slice(rows, self.tables, varying, tuple(remarks))
+
+    def _sized_alike(self, varying: Sequence[str]) -> np.ndarray:
+        """Cells of one-piece activations, whose `sizing` is always written as width, under another base."""
+        at = (self.planned["one_piece"] & ("sizing" not in varying)).to_numpy()
+        for factor in FACTORS:
+            if factor not in (*varying, "sizing"):
+                value = getattr(self.settings.base, factor)
+                at = at & (self.planned[factor] == getattr(value, "label", value)).to_numpy()
+        return np.asarray(at)
+
+
+def load(settings: Config, plan: Plan, tables: Path, data: Path) -> Experiment:
+    """Read the tables of an experiment."""
+    frames = {name: pd.read_parquet(tables / f"{name}.parquet") for name in ("runs", "cells", "curves", "layers")}
+    return Experiment(settings, planned(plan), frames, data)
+
+
+def planned(plan: Plan) -> pd.DataFrame:
+    """A row per cell of the plan: its key, whether it is trained, why not, and its factors."""
+    rows = [
+        {"cell": key, "included": entry.included, "reason": entry.reason}
+        | {"one_piece": entry.cell.activation.pieces == 1}
+        | entry.cell.labels
+        for key, entry in plan.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _single(rows: pd.DataFrame, factor: str) -> bool:
+    return bool(rows.loc[rows["included"], factor].nunique() == 1)
+
+
+def _alone(rows: pd.DataFrame, factor: str) -> str:
+    return f"The plan has one {factor} here: {rows.loc[rows['included'], factor].iloc[0]}."
+
+
+def _fewer(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The first activations only, where there are more than a figure can tell apart."""
+    activations = list(rows.loc[rows["included"], "activation"].unique())
+    if len(activations) <= MOST_LINES:
+        return rows, []
+    kept = rows[rows["activation"].isin(activations[:MOST_LINES])]
+    return kept, [f"The first {MOST_LINES} of {len(activations)} activations are shown."]

@@ -1,0 +1,36 @@
+"""Figures to files, with bytes that depend on the drawing alone."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from trainability import files
+from trainability.figures.canvas import Drawing
+
+
+def write(out: Path, name: str, drawing: Drawing, words: Mapping[str, Any]) -> None:
+    """Write `out`/NAME.svg, .pdf, .csv and, last, .json."""
+    files.write_atomically(out / f"{name}.svg", svg(drawing.figure, name))
+    files.write_atomically(out / f"{name}.pdf", _rendered(drawing.figure, "pdf", {"CreationDate": None}))
+    table = drawing.data.to_csv(index=False, lineterminator="\n")
+    files.write_atomically(out / f"{name}.csv", table.encode())
+    files.save_json(out / f"{name}.json", words)
+
+
+def svg(figure: Figure, name: str) -> bytes:
+    """A figure as SVG whose identifiers all begin with its name, so that a page can hold many."""
+    text = _rendered(figure, "svg", {"Date": None}).decode()
+    text = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{name}-", text)
+    return text.replace("*{", f"#{name}-sheet *{{", 1).encode()  # else its style would reach the whole page
+
+
+def _rendered(figure: Figure, kind: str, metadata: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, metadata=metadata, facecolor="white")
+    return buffer.getvalue()

@@ -1,0 +1,129 @@
+"""What a page is made of: sections of blocks, each block plain data that the template knows how to draw.
+
+To add something to the page, write a function that returns a Section and put it in `report.sections`. Text is
+plain text and is escaped when it is drawn; only `code` between backticks has a meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Paragraphs."""
+
+    kind: ClassVar[str] = "prose"
+    paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Items:
+    """Terms and what there is to say about each."""
+
+    kind: ClassVar[str] = "items"
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to type, and what it does."""
+
+    text: str
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Commands with a button that copies each."""
+
+    kind: ClassVar[str] = "commands"
+    commands: tuple[Command, ...]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A text file, folded up, to read or to save under `filename`; `uri` holds its content as a data URI."""
+
+    kind: ClassVar[str] = "listing"
+    summary: str
+    text: str
+    filename: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with the table behind it; `data` repeats that table on the page where it is small."""
+
+    kind: ClassVar[str] = "figure"
+    name: str
+    title: str
+    alt: str
+    caption: str
+    svg: str  # data URI
+    csv: str  # data URI
+    width: int  # natural size in CSS pixels
+    height: int
+    data: Table | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A table's column; neighbours with the same `group` stand under one heading."""
+
+    label: str
+    numeric: bool = False
+    group: str = ""
+    filtered: bool = False  # offer its values as a choice above the table
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One field of a table: what is read, what it is sorted by if that differs, and how it is to be seen."""
+
+    text: str
+    sort: float | str | None = None
+    style: str = ""  # ok, diverged, stalled, edge, or command
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of entries; the first column heads its row."""
+
+    kind: ClassVar[str] = "table"
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+    searchable: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Headings over the columns with the number of columns under each; empty where no column has one."""
+        runs: list[tuple[str, int]] = []
+        for column in self.columns:
+            if runs and runs[-1][0] == column.group:
+                runs[-1] = (column.group, runs[-1][1] + 1)
+            else:
+                runs.append((column.group, 1))
+        return runs if any(name for name, _ in runs) else []
+
+    def choices(self, index: int) -> list[str]:
+        """The values of one column in the order of their first appearance."""
+        return list(dict.fromkeys(row[index].text for row in self.rows))
+
+
+Block = Prose | Items | Commands | Listing | Figure | Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its blocks; `id` is what links point at."""
+
+    id: str
+    title: str
+    blocks: Sequence[Block]

@@ -1,0 +1,92 @@
+"""Figures from their files into the page: each as an image with the table behind it, both as data URIs.
+
+An image from a data URI can neither run a script nor share identifiers or styles with the page or another figure.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from trainability import files
+from trainability.report.blocks import Column, Entry, Figure, Table
+
+MOST_ROWS = 200  # of a table that the page repeats; longer ones are a download only
+PIXELS = {"": 1.0, "px": 1.0, "pt": 96 / 72, "in": 96.0, "mm": 96 / 25.4, "cm": 96 / 2.54}
+
+
+def load(folder: Path, names: Iterable[str]) -> dict[str, Figure]:
+    """The figures by name; raises files.CorruptFileError naming every file that is missing."""
+    names = list(names)
+    paths = [folder / f"{name}.{kind}" for name in names for kind in ("json", "svg", "csv")]
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise files.CorruptFileError(
+            f"{len(missing)} files of figures are missing; run snakemake to draw them:\n  " + "\n  ".join(missing)
+        )
+    return {name: _figure(folder, name) for name in names}
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """A file's content as an address that needs no network."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _figure(folder: Path, name: str) -> Figure:
+    words = files.load_json(folder / f"{name}.json")
+    svg, table = (folder / f"{name}.svg").read_bytes(), (folder / f"{name}.csv").read_bytes()
+    width, height = _size(svg.decode())
+    return Figure(
+        name,
+        words["title"],
+        words["alt"],
+        words["caption"],
+        data_uri(svg, "image/svg+xml"),
+        data_uri(table, "text/csv"),
+        width,
+        height,
+        _data(name, table.decode()),
+    )
+
+
+def _size(svg: str) -> tuple[int, int]:
+    """Width and height of an SVG in CSS pixels."""
+    head = svg[svg.index("<svg") :].split(">", 1)[0]
+    sides = [re.search(rf'\b{side}="([0-9.]+)([a-z]*)"', head) for side in ("width", "height")]
+    width, height = (round(float(m[1]) * PIXELS[m[2]]) if m and m[2] in PIXELS else 0 for m in sides)
+    if not width or not height:
+        raise files.CorruptFileError("a figure's SVG states no width and height in absolute units")
+    return width, height
+
+
+def _data(name: str, text: str) -> Table | None:
+    head, *rows = csv.reader(io.StringIO(text)) or [[]]
+    if not head or not 0 < len(rows) <= MOST_ROWS:
+        return None
+    numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(head))]
+    return Table(
+        f"data-{name}",
+        "The numbers behind the figure.",
+        tuple(Column(label, numeric[i]) for i, label in enumerate(head)),
+        tuple(
+            tuple(Entry(_short(field) if numeric[i] else field) for i, field in enumerate(row)) for row in rows
+        ),
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text or "nan")
+    except ValueError:
+        return False
+    return True
+
+
+def _short(text: str) -> str:
+    """At most four significant digits of a number that has more; the file has them all."""
+    short = f"{float(text or 'nan'):.4g}"
+    return text if len(text) <= len(short) else short

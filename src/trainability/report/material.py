@@ -1,0 +1,102 @@
+"""Everything that the page is written from, read once and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from trainability import files
+from trainability.cell import FACTORS, Cell
+from trainability.config import Config
+from trainability.plan import Plan, included
+
+
+@dataclass(frozen=True)
+class Material:
+    """An experiment's configuration, plan, tables and manifests."""
+
+    settings: Config
+    plan: Plan
+    cells: pd.DataFrame  # a row per trained cell, at its selected learning rate
+    runs: pd.DataFrame  # a row per run
+    records: Mapping[str, Mapping[str, Any]]  # record.json by cell
+    datasets: Mapping[str, Mapping[str, Any]]  # dataset.json by label
+    preprocessings: Mapping[tuple[str, str], Mapping[str, Any]]  # preprocessing.json by labels of both
+
+    @cached_property
+    def trained(self) -> dict[str, Cell]:
+        """The cells that were trained, by key."""
+        return included(self.plan)
+
+    @cached_property
+    def varied(self) -> list[str]:
+        """The factors that take more than one value among the trained cells."""
+        return [name for name in FACTORS if len({cell.labels[name] for cell in self.trained.values()}) > 1]
+
+    @property
+    def target(self) -> float:
+        """The target that single sentences speak of: the middle one, of two the higher, as in the figures."""
+        targets = sorted(self.settings.targets)
+        return targets[len(targets) // 2]
+
+    def around_base(self, *free: str) -> pd.DataFrame:
+        """Rows of the table of cells at the base setting, but for the factors in `free`; in the plan's order.
+
+        For units of one piece both sizings are the same network, so `sizing` is compared for the others only.
+        """
+        base = self.settings.base
+        fixed = [name for name in FACTORS if name not in free]
+        wanted = [
+            key
+            for key, cell in self.trained.items()
+            if all(
+                getattr(cell, name) == getattr(base, name) or (name == "sizing" and cell.activation.pieces == 1)
+                for name in fixed
+            )
+        ]
+        return self.cells.set_index("cell", drop=False).loc[wanted]
+
+
+def load(
+    settings: Config, plan: Plan, tables: Path, cells: Path, data: Path
+) -> Material:
+    """Read what the workflow left in these folders; raises files.CorruptFileError if something is missing."""
+    trained = included(plan).values()
+    return Material(
+        settings,
+        plan,
+        read_table(tables / "cells.parquet"),
+        read_table(tables / "runs.parquet"),
+        {cell.key: files.load_json(cells / cell.key / "record.json") for cell in trained},
+        {
+            cell.dataset.label: files.load_json(data / cell.dataset.slug / "dataset.json")
+            for cell in _first(trained, "dataset")
+        },
+        {
+            (cell.dataset.label, cell.preprocessing.label): files.load_json(
+                data / cell.dataset.slug / cell.preprocessing.slug / "preprocessing.json"
+            )
+            for cell in _first(trained, "dataset", "preprocessing")
+        },
+    )
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table that the workflow wrote."""
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise files.CorruptFileError(f"{path} is missing. Run snakemake to make it.") from None
+
+
+def _first(cells: Any, *factors: str) -> list[Cell]:
+    """One cell for each combination of values of these factors, in the order of their first appearance."""
+    found: dict[tuple[Any, ...], Cell] = {}
+    for cell in cells:
+        found.setdefault(tuple(getattr(cell, name) for name in factors), cell)
+    return list(found.values())

@@ -1,0 +1,197 @@
+"""How it was measured, written from the configuration and from the constants that the code uses."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from trainability import health, statistics, training
+from trainability.report.blocks import Column, Entry, Table
+from trainability.report.material import Material
+from trainability.report.wording import PERCENT, count, goal, listing, short
+
+COMPONENTS = ("activation", "init", "normalization", "preprocessing", "optimizer")
+NOUNS = {"init": "initialisation", "optimizer": "optimiser"}
+
+
+def items(material: Material) -> tuple[tuple[str, str], ...]:
+    """What is said about the method, by term."""
+    return (
+        *data(material),
+        ("Preprocessing", preprocessing(material)),
+        ("Network", network(material)),
+        ("Training", optimisation(material)),
+        ("Seeds", seeds(material)),
+        ("Learning rate", learning_rate(material)),
+        ("Evaluation", evaluation(material)),
+        ("Convergence", convergence(material)),
+        ("Dead and saturated units", dead(material)),
+        ("Diverged and stalled runs", failures(material)),
+        ("Intervals", intervals()),
+    )
+
+
+def data(material: Material) -> Iterator[tuple[str, str]]:
+    """Sizes of the splits, from the manifests of the data sets."""
+    for label, manifest in material.datasets.items():
+        sizes, shape = manifest["sizes"], " x ".join(map(str, manifest["image_shape"]))
+        yield (
+            f"Data: {label}",
+            f"{sizes['train']:,} training, {sizes['validation']:,} validation and {sizes['test']:,} test images of {shape} "
+            f"pixels in {manifest['classes']} classes. The split is the same for all cells and seeds.",
+        )
+
+
+def preprocessing(material: Material) -> str:
+    """Which preprocessings there are, and what they may see."""
+    labels = list(dict.fromkeys(label for _, label in material.preprocessings))
+    which = f"`{labels[0]}` throughout" if len(labels) == 1 else f"{len(labels)} kinds: {listing(_code(labels))}"
+    return f"{which}. Each is fitted on the training split alone and then applied to all three."
+
+
+def network(material: Material) -> str:
+    """The architecture at the base setting."""
+    base = material.settings.base
+    text = (
+        f"Fully connected, {count(base.depth, 'hidden layer')} of {count(base.width, 'unit')} and a linear output layer with "
+        f"softmax and cross-entropy. Base setting: {listing(_base(material))}. Hidden biases start at {base.bias:g}; "
+        "the output layer's weights start by the same scheme as the others, its bias at 0."
+    )
+    if material.varied:
+        text += f" Studies vary {listing(NOUNS.get(name, name) for name in material.varied)}."
+    return text
+
+
+def optimisation(material: Material) -> str:
+    """Optimiser, batches and length of training."""
+    base = material.settings.base
+    options = base.optimizer.model_dump(mode="json", exclude={"name"})
+    inside = ", ".join(f"{key.replace('_', ' ')} {value:g}" for key, value in options.items())
+    lengths = sorted(set(material.cells["steps"]))
+    last = f"{lengths[0]:,} steps" if len(lengths) == 1 else f"{lengths[0]:,} to {lengths[-1]:,} steps"
+    varied = [NOUNS.get(n, n).replace("_", " ") for n in ("optimizer", "batch_size", "epochs") if n in material.varied]
+    return (
+        f"`{base.optimizer.name}` ({inside}), batches of {base.batch_size}, {count(base.epochs, 'epoch')}; runs last {last}. "
+        f"{'At the base setting: studies vary the ' + listing(varied) + '. ' if varied else ''}"
+        "The training split is shuffled anew every epoch. Nothing is stopped early, and the rate does not decay."
+    )
+
+
+def seeds(material: Material) -> str:
+    """Number and pairing of seeds."""
+    numbers = material.settings.seeds
+    if len(numbers) == 1:
+        return f"One seed ({numbers[0]}): differences between cells cannot be told from chance here."
+    return (
+        f"{len(numbers)} seeds ({short(numbers)}). A seed gives every cell the same order of batches and the same base "
+        "random draws for its weights, so that cells can be compared seed by seed."
+    )
+
+
+def learning_rate(material: Material) -> str:
+    """How the rate is chosen."""
+    rates = material.settings.learning_rates
+    grid = listing(f"{rate:g}" for rate in rates)
+    if len(rates) == 1:
+        return f"All runs train at {grid}: nothing is tuned, and cells are compared at this rate only."
+    return (
+        f"Every cell trains every seed at {grid}. Its rate is the one with the best mean validation accuracy after the "
+        "last step (a diverged run counts as 0; ties go to the lower validation loss). All other figures of the cell "
+        "are those at that rate. Test data take no part in the choice."
+    )
+
+
+def evaluation(material: Material) -> str:
+    """When a run is looked at."""
+    lengths = {
+        len(training.schedule(record["network"]["steps_per_epoch"], material.trained[key].epochs))
+        for key, record in material.records.items()
+    }
+    times = f"{min(lengths)} times" if len(lengths) == 1 else f"{min(lengths)} to {max(lengths)} times"
+    probes = sorted({record["network"]["probe_examples"] for record in material.records.values()})
+    probe = listing(f"{size:,}" for size in probes)
+    return (
+        f"Each run is evaluated {times}: before training, then at steps that grow by a factor of the square root of 2, "
+        "and after every epoch. Validation and test use the running statistics of batch normalization. Training loss and "
+        f"what happens inside the layers are measured on a fixed probe of {probe} training images, with batch statistics. "
+        "Final figures are those after the last step, never those of the best epoch."
+    )
+
+
+def convergence(material: Material) -> str:
+    """What counts as converged, and what becomes of the runs that do not get there."""
+    targets = listing(goal(target) for target in material.settings.targets)
+    return (
+        f"Steps until an evaluation first shows a validation accuracy of {targets}. A run that never does counts as "
+        "infinitely slow in the median. The expected running time (Hansen et al. 2009) is the steps that all seeds spent "
+        "until they got there, or until the end, divided by the number of those that did: the steps to the first success "
+        "if failed runs are started again."
+    )
+
+
+def dead(material: Material) -> str:
+    """Definitions with the thresholds of `health`."""
+    return (
+        f"A unit is dead when the slope of its activation is at most {health.DEAD:g} of the steepest possible on every "
+        "image of the probe, so that no image moves its incoming weights; of a maxout unit each piece is judged. "
+        "Born dead: dead before the first step. Revived: dead at some evaluation, alive at the last. Saturated: "
+        f"share of (unit, image) pairs whose slope is below {health.SATURATED:g} of the steepest. The looser threshold "
+        f"for comparison is {health.DEAD_LOOSE:g}, the strict one 0."
+    )
+
+
+def failures(material: Material) -> str:
+    """Definitions with the constants of `training`."""
+    return (
+        "Diverged: the loss stops being a finite number, or the final training loss is above "
+        f"{training.DIVERGED_FACTOR:g} times the initial one. Stalled: validation accuracy is never more than "
+        f"{training.CHANCE_DEVIATIONS:g} standard errors above the share of the largest class. Both are results, not "
+        "errors: such a run keeps its place in every table as a miss."
+    )
+
+
+def intervals() -> str:
+    """What the brackets are."""
+    return (
+        f"95{PERCENT} intervals over seeds: the expanded percentile bootstrap (Hesterberg 2015) with "
+        f"{statistics.RESAMPLES:,} resamples for means and medians, Wilson's score interval for shares of seeds. They say how "
+        "much a figure would move with other seeds. They say nothing about other data, sizes or rates, and they are not "
+        "corrected for the number of comparisons."
+    )
+
+
+def glossary(material: Material) -> Table:
+    """What the names in the tables stand for: the first paragraph of each component's documentation."""
+    rows = []
+    for factor in COMPONENTS:
+        for label, component in _values(material, factor).items():
+            text = " ".join((inspect.getdoc(type(component)) or "").split("\n\n")[0].split())
+            rows.append((Entry(f"{label}"), Entry(NOUNS.get(factor, factor)), Entry(text)))
+    return Table(
+        "table-names",
+        "What the names mean.",
+        (Column("name"), Column("factor"), Column("definition")),
+        tuple(rows),
+    )
+
+
+def _values(material: Material, factor: str) -> dict[str, Any]:
+    """Components that a factor takes among the trained cells, by label."""
+    return {getattr(cell, factor).label: getattr(cell, factor) for cell in material.trained.values()}
+
+
+def _base(material: Material) -> list[str]:
+    base = material.settings.base
+    return [
+        f"data set `{base.dataset.label}`",
+        f"preprocessing `{base.preprocessing.label}`",
+        f"activation `{base.activation.label}`",
+        f"initialisation `{base.init.label}`",
+        f"normalization `{base.normalization.label}`",
+        f"dropout {base.dropout:g}",
+    ]
+
+
+def _code(labels: list[str]) -> list[str]:
+    return [f"`{label}`" for label in labels]
