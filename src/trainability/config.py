@@ -135,7 +135,8 @@ def read(values: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
-        raise ConfigError(_describe(detail) for detail in error.errors()) from None
+        details = error.errors()
+        raise ConfigError(_describe(detail) for detail in details if not _follows(detail, details)) from None
 
 
 def load(paths: Iterable[Path]) -> Config:
@@ -165,6 +166,12 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
 def schema() -> dict[str, Any]:
     """JSON schema (2020-12) of the configuration, for editors and for Snakemake's convention."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
+    """Whether a list is called too short only because its items were refused."""
+    place = detail["loc"]
+    return detail["type"] == "too_short" and any(d["loc"][:-1] == place for d in details)
 
 
 def _describe(detail: ErrorDetails) -> str:

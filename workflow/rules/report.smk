@@ -1,7 +1,60 @@
+# Needs: the tables, the figures, the records and data manifests, and the page's sources in report/.
+# Promises: results/report.html, the whole experiment as one file that needs no network.
+from trainability.figures import FIGURES
+
+
 rule report:
     input:
-        rules.tables.output,
+        config="results/tables/config.json",
+        plan="results/tables/plan.csv",
+        tables=expand("results/tables/{table}.parquet", table=["runs", "cells", "curves", "layers"]),
+        figures=expand("results/figures/{figure}.{kind}", figure=FIGURES, kind=["svg", "csv", "json"]),
+        records=expand("results/cells/{cell}/record.json", cell=CELLS),
+        datasets=expand("results/data/{dataset}/dataset.json", dataset=DATASETS),
+        preprocessings=sorted(
+            {
+                f"results/data/{cell.dataset.slug}/{cell.preprocessing.slug}/preprocessing.json"
+                for cell in CELLS.values()
+            }
+        ),
+        sources=expand(
+            f"{workflow.basedir}/report/{{file}}", file=["template.html.j2", "style.css", "script.js"]
+        ),
     output:
-        "results/report.html",
+        report(
+            "results/report.html",
+            caption="../../report/page.rst",
+            category="Report",
+            labels={"view": "all results"},
+        ),
+    log:
+        "results/logs/report.log",
+    benchmark:
+        "results/benchmarks/report.jsonl"
+    conda:
+        "../envs/trainability.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=provenance.code_fingerprint("report"),
     run:
-        pass
+        workers.run(
+            "report",
+            "--config",
+            input.config,
+            "--tables",
+            "results/tables",
+            "--figures",
+            "results/figures",
+            "--cells",
+            "results/cells",
+            "--data",
+            "results/data",
+            "--sources",
+            Path(input.sources[0]).parent,
+            "--out",
+            output[0],
+            log=log,
+        )

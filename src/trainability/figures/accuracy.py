@@ -18,7 +18,7 @@ def curves(experiment: Experiment) -> Drawing:
     data = lines.summary(runs[runs["selected"]], part.varying, ["validation_accuracy", "train_loss"])
     marks = canvas.marks(experiment.planned["activation"].unique())
     panels = part.order("normalization")
-    figure, grid = canvas.sheet(len(panels), 2, heights=[1.55] * len(panels), remarks=part.remarks, sharex=True)
+    figure, grid = canvas.sheet(len(panels), 2, heights=[1.15] * len(panels), around=0.25 * len(panels) + 1.0, remarks=part.remarks, sharex=True)
     first, last = lines.span(data)
     bounds = {quantity: some[["low", "high"]] for quantity, some in data.groupby("quantity")}
     losses = bounds["train_loss"].where(bounds["train_loss"] > 0).stack()
@@ -37,7 +37,7 @@ def curves(experiment: Experiment) -> Drawing:
         left.set_title(canvas.title(panel))
         left.set_ylabel("validation acc. (%)")
         right.set_ylabel("training loss (nats)")
-    figure.supxlabel("epochs", fontsize=canvas.TYPE)
+    canvas.below(grid[-1], "epochs")
     canvas.key(figure, canvas.line_handles(part.order("activation"), marks))
     ended = data[(data["quantity"] == "train_loss") & (data["finite_runs"] < data["runs"])]["cell"].nunique()
     return Drawing(figure, data, {"lost": ended, "lines": data["cell"].nunique()}, part.remarks)
@@ -52,8 +52,8 @@ def final(experiment: Experiment) -> Drawing:
     )
     panels = part.order("normalization")
     rows = {panel: part.within("activation", "normalization", panel) for panel in panels}
-    heights = [dots.height(len(rows[panel]), 1) + 0.1 for panel in panels]
-    figure, grid = canvas.sheet(len(panels), heights=heights, remarks=part.remarks)
+    heights = [dots.height(len(rows[panel]), 1) for panel in panels]
+    figure, grid = canvas.sheet(len(panels), heights=heights, around=dots.around(len(panels)) - 0.2, remarks=part.remarks)
     mark = canvas.Mark(canvas.COLOURS[0], "o", "-")
     for axes, panel in zip(grid[:, 0], panels, strict=True):
         some = data[data["normalization"] == panel]
@@ -64,7 +64,7 @@ def final(experiment: Experiment) -> Drawing:
         dots.dots(axes, points, rows[panel], ["accuracy"], {"accuracy": mark})
         axes.set_title(canvas.title(panel))
     top = grid[0, 0]
-    top.text(1.02, 1.0, "%, rate", transform=top.transAxes, va="bottom", style="italic")
+    top.text(1.02, 1.0, "%, chosen rate", transform=top.transAxes, va="bottom", style="italic")
     grid[-1, 0].set_xlabel("test accuracy (%), dotted: chance")
     best = data.loc[data["value"].idxmax()] if data["value"].notna().any() else None
     facts = {

@@ -109,12 +109,16 @@ def sheet(
     columns: int = 1,
     *,
     heights: Sequence[float],
+    around: float,
     remarks: Sequence[str] = (),
     **options: Any,
 ) -> tuple[Figure, np.ndarray]:
-    """A figure with a grid of axes [rows, columns]; `heights` of the rows in inches, remarks stand at the top."""
+    """A figure with a grid of axes [rows, columns], remarks at its top.
+
+    `heights` of the axes are in inches; `around` is what titles, labels and legend take in all.
+    """
     lines = [line for remark in remarks for line in textwrap.wrap(remark, 58)]
-    figure = Figure(figsize=(WIDTH, sum(heights) + 0.14 * len(lines) + 0.1), layout="constrained")
+    figure = Figure(figsize=(WIDTH, sum(heights) + around + 0.14 * len(lines)), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, height_ratios=list(heights), **options)
     if lines:
         figure.suptitle("\n".join(lines), x=0.01, ha="left", style="italic", weight="normal")
@@ -143,6 +147,16 @@ def line_handles(labels: Sequence[str], of: dict[str, Mark]) -> list[Line2D]:
 def title(normalization: str) -> str:
     """A panel's title for a value of the factor normalization."""
     return "no normalization" if normalization == "none" else normalization
+
+
+def below(axes: Sequence[Axes], words: str) -> None:
+    """One label for the x axes of a bottom row: under its middle, or under each of two."""
+    count = len(axes)
+    if count > 2 and count % 2 == 0:
+        axes[count // 2 - 1].set_xlabel(words, x=1.08, ha="center")
+        return
+    for one in axes if count == 2 else [axes[count // 2]]:
+        one.set_xlabel(words)
 
 
 def hide_unused(axes: Sequence[Axes]) -> None:

@@ -41,8 +41,9 @@ def draw(experiment: Experiment) -> Drawing:
     data = table(part, shown)
     marks = canvas.marks(experiment.planned["activation"].unique())
     panels = part.order("normalization")
+    first = max(1.0, data.loc[data["fraction"] > 0, "step"].min() / 2) if data["fraction"].any() else 1.0
     figure, grid = canvas.sheet(
-        len(panels), len(shown), heights=[1.25] * len(panels), remarks=part.remarks, sharex=True, sharey=True
+        len(panels), len(shown), heights=[0.95] * len(panels), around=0.25 * len(panels) + 1.0, remarks=part.remarks, sharex=True, sharey=True
     )
     for axes_row, panel in zip(grid, panels, strict=True):
         axes_row[0].set_title(canvas.title(panel))
@@ -50,14 +51,14 @@ def draw(experiment: Experiment) -> Drawing:
             some = data[(data["normalization"] == panel) & (data["target"] == target)]
             for index, (activation, line) in enumerate(some.groupby("activation", sort=False)):
                 axes.plot(
-                    line["step"].clip(lower=1), line["fraction"], drawstyle="steps-post", markersize=3.5,
+                    line["step"].clip(lower=first), line["fraction"], drawstyle="steps-post", markersize=3.5,
                     markevery=(index % 5, 6), **marks[str(activation)]._asdict(),
                 )  # fmt: skip
-            scales.log_steps(axes, experiment.budget)
+            scales.log_steps(axes, first, experiment.budget)
             axes.set_ylim(-0.04, 1.06)
-            axes.text(0.04, 0.93, f"{100 * target:g} %", transform=axes.transAxes, va="top", color=canvas.INK)
+            axes.text(0.96, 0.2, f"{100 * target:g} %", transform=axes.transAxes, ha="right", color=canvas.INK)
     figure.supylabel("share of runs at the target", fontsize=canvas.TYPE)
-    figure.supxlabel("steps", fontsize=canvas.TYPE)
+    canvas.below(grid[-1], "steps")
     canvas.key(figure, canvas.line_handles(part.order("activation"), marks))
     last = data[(data["target"] == experiment.target)].groupby("cell").tail(1)
     facts = {"below": int((last["fraction"] < 1).sum()), "lines": len(last), "shown": shown}

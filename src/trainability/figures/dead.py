@@ -50,7 +50,7 @@ def over_time(experiment: Experiment) -> Drawing:
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     figure, grid = canvas.sheet(
-        rows, columns, heights=[1.6] * rows, remarks=part.remarks, sharex=True, sharey=True
+        rows, columns, heights=[1.15] * rows, around=0.3 * rows + 1.0, remarks=part.remarks, sharex=True, sharey=True
     )
     for axes, panel in zip(grid.flat, panels, strict=False):
         lines.draw(axes, data[data["normalization"] == panel], marks, scale=100)
@@ -58,7 +58,7 @@ def over_time(experiment: Experiment) -> Drawing:
         axes.set_title(canvas.title(panel))
     canvas.hide_unused(grid.flat[len(panels) :])
     figure.supylabel("dead units (%)", fontsize=canvas.TYPE)
-    figure.supxlabel("epochs", fontsize=canvas.TYPE)
+    canvas.below(grid[-1], "epochs")
     canvas.key(figure, canvas.line_handles(part.order("activation"), marks))
     return Drawing(figure, data, {}, part.remarks)
 
@@ -78,7 +78,7 @@ def _panels(part: Slice, data: pd.DataFrame, series: str, marks: dict[str, Mark]
     panels = part.order("normalization")
     rows = {panel: part.within("activation", "normalization", panel) for panel in panels}
     heights = [dots.height(len(rows[panel]), len(marks)) for panel in panels]
-    figure, grid = canvas.sheet(len(panels), heights=heights, remarks=part.remarks, sharex=True)
+    figure, grid = canvas.sheet(len(panels), heights=heights, around=dots.around(len(panels)), remarks=part.remarks, sharex=True)
     for axes, panel in zip(grid[:, 0], panels, strict=True):
         some = data[data["normalization"] == panel]
         points = pd.DataFrame({"row": some["activation"], "series": some[series]})

@@ -10,13 +10,18 @@ from matplotlib.axes import Axes
 
 from trainability.figures.canvas import INK, Mark
 
-ROW = 0.115  # inches that one series takes in a row
+ROW = 0.13  # inches that one series takes in a row
 GAP = 0.09  # inches between rows
 
 
 def height(rows: int, series: int) -> float:
-    """Inches of a panel with so many rows, with room for its title and its axis."""
-    return rows * (ROW * max(series, 1) + GAP) + 0.55
+    """Inches of a panel with so many rows."""
+    return rows * (ROW * max(series, 1) + GAP)
+
+
+def around(panels: int) -> float:
+    """Inches that the titles, axes and legend of so many panels take."""
+    return 0.45 * panels + 0.65
 
 
 def dots(
@@ -35,7 +40,9 @@ def dots(
     place = {label: index for index, label in enumerate(rows)}
     offsets = dict(zip(series, _offsets(len(series)), strict=True))
     for name in series:
-        some = points[points["series"] == name]
+        some = points[(points["series"] == name) & points["value"].notna()]
+        if some.empty:  # an empty line would still claim the sheet's corner in the layout
+            continue
         at = some["row"].map(place).astype(float) + offsets[name]
         mark = marks[name]
         axes.hlines(at, some["low"], some["high"], color=mark.color, linewidth=1.6)

@@ -30,6 +30,7 @@ class Slice:
     planned: pd.DataFrame  # a row per cell, trained or excluded: cell, included, reason and the factors
     tables: dict[str, pd.DataFrame]
     varying: tuple[str, ...]
+    orders: dict[str, list[str]]  # the values of each varying factor in the order of the whole plan
     remarks: tuple[str, ...]  # sentences that the figure must say about its own completeness
 
     def __getitem__(self, table: str) -> pd.DataFrame:
@@ -41,7 +42,8 @@ class Slice:
     def order(self, factor: str, included: bool = True) -> list[str]:
         """The values of a factor in the configuration's order, of the trained cells or of all."""
         rows = self.planned[self.planned["included"]] if included else self.planned
-        return list(rows[factor].unique())
+        present = set(rows[factor])
+        return [value for value in self.orders[factor] if value in present]
 
     def within(self, factor: str, panel: str, value: str) -> list[str]:
         """The values of a factor among the trained cells where another factor has a value."""
@@ -89,7 +91,8 @@ class Experiment:
             )
         rows, remarks = _fewer(rows)
         remarks += [_alone(rows, factor) for factor in varying if rows["included"].sum() and _single(rows, factor)]
-        return Slice(rows, self.tables, varying, tuple(remarks))
+        orders = {factor: list(self.planned[factor].unique()) for factor in varying}
+        return Slice(rows, self.tables, varying, orders, tuple(remarks))
 
     def _sized_alike(self, varying: Sequence[str]) -> np.ndarray:
         """Cells of one-piece activations, whose `sizing` is always written as width, under another base."""

@@ -33,17 +33,18 @@ def accuracy(axes: Axes, values: Iterable[float], chance: float, horizontal: boo
     low, high = (1 / (1 + math.exp(-x)) for x in (low - 0.3, high + 0.3))
     (axes.set_xscale if horizontal else axes.set_yscale)("logit")
     (axes.set_xlim if horizontal else axes.set_ylim)(low, high)
-    ticks(axis, _spaced([tick for tick in ACCURACIES if low <= tick <= high]), lambda value: f"{100 * value:g}")
+    ticks(axis, _spaced([tick for tick in ACCURACIES if low <= tick <= high], 0.13 if horizontal else 0.16), lambda value: f"{100 * value:g}")
     line = axes.axvline if horizontal else axes.axhline
     line(chance, color=INK, linestyle=":", linewidth=1)
 
 
-def _spaced(values: list[float]) -> list[float]:
-    """Those of the ticks whose labels do not touch: at least 0.75 apart on the logit scale, high ones first."""
+def _spaced(values: list[float], share: float) -> list[float]:
+    """Those of the ticks whose labels do not touch: at least a share of their range apart, high ones first."""
+    places = {value: math.log(value / (1 - value)) for value in values}
+    least = share * (max(places.values(), default=0.0) - min(places.values(), default=0.0))
     kept: list[float] = []
     for value in reversed(values):
-        place = math.log(value / (1 - value))
-        if not kept or math.log(kept[-1] / (1 - kept[-1])) - place >= 0.75:
+        if not kept or places[kept[-1]] - places[value] >= least:
             kept.append(value)
     return kept[::-1]
 
@@ -56,14 +57,24 @@ def ticks(axis: Axis, places: Iterable[float], label: Callable[[float], str]) ->
     axis.set_minor_formatter(NullFormatter())
 
 
-def steps_or_never(axes: Axes, budget: float) -> None:
-    """Make the x axis one of steps on a log scale from 1, with a place at the right for runs that never arrive."""
-    axes.set_xscale("log")
-    axes.set_xlim(0.8, budget * NEVER * 1.35)
-    axes.axvspan(budget * WALL, budget * NEVER * 1.35, color="0.95", zorder=0)
-    decades = [10.0**power for power in range(int(math.log10(budget)) + 1) if 10.0**power * 1.8 < budget * NEVER]
+def steps_or_never(axes: Axes, steps: ArrayLike, budget: float) -> None:
+    """Make the x axis one of steps on a log scale, with a place at the right for runs that never arrive."""
+    known = np.asarray(steps, dtype=float)
+    known = known[np.isfinite(known)]
+    first = max(1.0, known.min(initial=budget) / 1.5)
     never = budget * NEVER
-    ticks(axes.xaxis, [*decades, never], lambda value: "never" if value == never else f"{value:.0f}")
+    axes.set_xscale("log")
+    axes.set_xlim(first * 0.9, never * 1.35)
+    axes.axvspan(budget * WALL, never * 1.35, color="0.95", zorder=0)
+    places = [tick for tick in round_steps(first, budget) if tick * 2.5 < never]
+    ticks(axes.xaxis, [*places, never], lambda value: "never" if value == never else f"{value:.0f}")
+
+
+def round_steps(first: float, last: float, most: float = 200) -> list[float]:
+    """Round numbers between two steps: powers of ten, and up to `most` from end to end others too."""
+    leading = (1,) if last > most * first else (1, 3) if last > 10 * first else (1, 2, 5)
+    powers = range(int(math.log10(last)) + 1)
+    return [digit * 10.0**power for power in powers for digit in leading if first <= digit * 10.0**power <= last]
 
 
 def placed(steps: pd.Series, budget: float) -> pd.Series:
@@ -71,11 +82,26 @@ def placed(steps: pd.Series, budget: float) -> pd.Series:
     return steps.astype(float).clip(lower=1.0).replace(np.inf, budget * NEVER)
 
 
-def log_steps(axes: Axes, budget: float) -> None:
-    """Make the x axis one of steps on a log scale from 1 to the budget."""
+def log_steps(axes: Axes, first: float, budget: float) -> None:
+    """Make the x axis one of steps on a log scale up to the budget."""
     axes.set_xscale("log")
-    axes.set_xlim(1, budget * 1.15)
-    ticks(axes.xaxis, [10.0**power for power in range(int(math.log10(budget)) + 1)], lambda value: f"{value:.0f}")
+    axes.set_xlim(first, budget * 1.15)
+    ticks(axes.xaxis, round_steps(first, budget, most=50), lambda value: f"{value:.0f}")
+
+
+def logarithmic(axes: Axes, low: float, high: float) -> None:
+    """Make the y axis logarithmic with two to four labels, whether it spans one power of ten or twenty."""
+    axes.set_yscale("log")
+    axes.set_ylim(low / 1.6, high * 1.6)
+    first, last = math.floor(math.log10(low / 1.6)), math.ceil(math.log10(high * 1.6))
+    stride = max(1, math.ceil((last - first) / 4))
+    leading = (1, 3) if last - first <= 2 else (1,)
+    places = [digit * 10.0**power for power in range(first, last + 1) if power % stride == 0 for digit in leading]
+    ticks(axes.yaxis, places, _plain)
+
+
+def _plain(value: float) -> str:
+    return f"{value:g}" if 0.01 <= value < 1000 else f"1e{math.log10(value):.0f}" if value else "0"
 
 
 def epochs(axes: Axes, first: float, last: float) -> None:

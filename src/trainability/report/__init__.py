@@ -1,7 +1,7 @@
 """Everything to one HTML file that needs no network: what was asked, how it was measured, what came out.
 
-`render` reads, `sections` composes, the template draws. All text of the page is data until the template escapes
-it, and the page's own security policy allows no script but its own and no connection at all.
+`render` reads, `sections` arranges, the template draws. All text of the page is data until the template
+escapes it, and the page's security policy allows no script but its own and no connection at all.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup, escape
 
 from trainability import files
@@ -22,21 +23,30 @@ from trainability.plan import Plan
 from trainability.report import (
     catalogue,
     comparisons,
+    effects,
+    glossary,
     illustrations,
     material,
     method,
     origin,
     sentences,
 )
-from trainability.report.blocks import Block, Column, Entry, Figure, Items, Prose, Section, Table
+from trainability.report.blocks import Block, Figure, Items, Prose, Section
 from trainability.report.material import Material
-from trainability.report.wording import PERCENT, count, goal, listing
+from trainability.report.wording import PERCENT, count
 
 SOURCES = ("template.html.j2", "style.css", "script.js")
 
 
 def render(
-    settings: Config, plan: Plan, tables: Path, figures: Path, cells: Path, data: Path, sources: Path, out: Path
+    settings: Config,
+    plan: Plan,
+    tables: Path,
+    figures: Path,
+    cells: Path,
+    data: Path,
+    sources: Path,
+    out: Path,
 ) -> None:
     """Write the page to `out`; its bytes depend on nothing but the files that are read.
 
@@ -86,71 +96,98 @@ def abstract(found: Material) -> Prose:
             " ".join((sentences.scope(found), sentences.fates(found))),
             " ".join(
                 (
-                    f"At the base setting (`{base.init.label}`, normalization `{base.normalization.label}`):",
+                    f"Activations are compared at the base setting, with initialisation `{base.init.label}` "
+                    "and "
+                    f"normalization `{base.normalization.label}`.",
                     sentences.fastest(rows, found.target),
                     sentences.deadest(rows),
                     sentences.most_accurate(rows),
                 )
             ),
-            sentences.forgiveness(comparisons.spreads(found)),
-            f"Brackets hold 95{PERCENT} intervals over {count(seeds, 'seed')}; a figure without brackets was the same for all seeds.",
+            sentences.forgiveness(effects.spreads(found)),
+            f"Brackets hold 95{PERCENT} intervals over {count(seeds, 'seed')}; a figure without brackets was "
+            "the same for all seeds.",
         )
     )
 
 
 def sections(found: Material, figures: Mapping[str, Figure]) -> list[Section]:
-    """The page below its abstract, in reading order. Figures that no section asks for come in one of their own."""
+    """The page below its abstract, in reading order. Figures that none asks for get one of their own."""
     left = dict(figures)
 
     def pick(*names: str) -> list[Block]:
         return [left.pop(name) for name in names if name in left]
 
-    spreads = comparisons.spreads(found)
+    spreads = effects.spreads(found)
     parts = [
-        Section("question", "What was asked", [studies(found)]),
-        Section("method", "How it was measured", [Items(method.items(found)), method.glossary(found)]),
+        Section("question", "What was asked", [catalogue.studies(found)]),
+        Section("method", "How it was measured", [Items(method.items(found)), glossary.table(found)]),
         Section(
             "convergence",
             "Convergence speed",
-            [*pick("convergence", "steps_to_target"), comparisons.convergence(found)],
+            [
+                _by_normalization(found, lambda rows: sentences.fastest(rows, found.target)),
+                *pick("convergence", "steps_to_target"),
+                comparisons.convergence(found),
+            ],
         ),
         Section(
             "dead-units",
             "Dead units",
-            [*pick("dead_units", "dead_over_time", "dead_threshold"), comparisons.dead_units(found)],
+            [
+                _by_normalization(found, sentences.deadest),
+                *pick("dead_units", "dead_over_time", "dead_threshold"),
+                comparisons.dead_units(found),
+            ],
         ),
-        Section("accuracy", "Final accuracy", [*pick("final_accuracy"), comparisons.accuracy(found)]),
+        Section(
+            "accuracy",
+            "Final accuracy",
+            [
+                _by_normalization(found, sentences.most_accurate),
+                *pick("final_accuracy"),
+                comparisons.accuracy(found),
+            ],
+        ),
         Section(
             "initialisation",
             "Activation and initialisation",
             [
                 Prose((sentences.forgiveness(spreads),)),
                 *pick("accuracy_by_init", "steps_by_init", "dead_by_init", "initial_signal"),
-                *([] if spreads.empty else [comparisons.spread_table(spreads)]),
+                *([] if spreads.empty else [effects.spread_table(spreads)]),
             ],
         ),
         Section("curves", "Learning curves", pick("learning_curves")),
-        Section("layers", "Inside the layers", pick("layer_health")),
+        Section("layers", "Inside the layers", [*pick("layer_health"), comparisons.layers(found)]),
         Section(
             "inputs",
             "Preprocessing",
-            [*pick("preprocessing_images", "preprocessing_effect"), comparisons.inputs(found)],
+            [*pick("preprocessing_images", "preprocessing_effect"), effects.inputs(found)],
         ),
         Section(
             "rates",
             "Learning rate",
-            [Prose((sentences.edges(found.cells),)), *pick("learning_rate"), comparisons.rates(found)],
+            [Prose((sentences.edges(found.cells),)), *pick("learning_rate"), effects.rates(found)],
         ),
     ]
     more = [Section("more", "More figures", list(left.values()))] if left else []
     return [*parts, *more, *_appendix(found)]
 
 
+def _by_normalization(found: Material, say: Callable[[pd.DataFrame], str]) -> Prose:
+    """What a sentence says of the activations at the base setting, under each normalization in turn."""
+    rows = found.around_base("activation", "normalization")
+    groups = rows.groupby("normalization", sort=False)
+    said = tuple(f"Normalization `{name}`: {say(group)}" for name, group in groups)
+    return Prose(said or (say(rows),))
+
+
 def _appendix(found: Material) -> list[Section]:
     missing = catalogue.excluded(found)
     return [
-        Section("cost", "Cost", [comparisons.cost(found)]),
-        Section("limits", "Limits", [Prose(limits(found))]),
+        Section("cost", "Cost", [effects.cost(found)]),
+        Section("limits", "Limits", [Prose(method.limits(found))]),
         Section("cells", "All cells", [catalogue.trained(found), *([missing] if missing.rows else [])]),
         Section(
             "reproduce",
@@ -158,9 +195,12 @@ def _appendix(found: Material) -> list[Section]:
             [
                 Prose(
                     (
-                        "Type these in the project's folder. If the experiment was run with `--configfile`, give the same "
-                        "option here. A cell that is trained again on the same machine with the same software has the same "
-                        "`digest` in its record; another processor or version of torch may change the last digits.",
+                        "Type these in the project's folder. If the experiment was run with `--configfile`, "
+                        "give the same "
+                        "option here. A cell that is trained again on the same machine with the same "
+                        "software has the same "
+                        "`digest` in its record; another processor or version of torch may change the last "
+                        "digits.",
                     )
                 ),
                 origin.commands(found),
@@ -175,52 +215,13 @@ def _appendix(found: Material) -> list[Section]:
     ]
 
 
-def studies(found: Material) -> Table:
-    """The questions of the configuration with the number of cells that answer each."""
-    rows = []
-    for name, study in found.settings.studies.items():
-        if study is None:
-            continue
-        of_study = [entry for entry in found.plan.values() if name in entry.studies]
-        without = [entry for entry in found.plan.values() if name in entry.excluded_by]
-        rows.append(
-            (
-                Entry(name),
-                Entry(study.question),
-                Entry(listing(sorted(study.grid.model_fields_set))),
-                Entry(str(len(of_study)), len(of_study)),
-                Entry(str(len(without)), len(without)),
-            )
-        )
-    return Table(
-        "table-studies",
-        "The studies. Each crosses all values of its factors, but for the combinations it leaves out; a cell that several "
-        "studies need is trained once.",
-        (Column("study"), Column("question"), Column("varies"), Column("cells", True), Column("left out", True)),
-        tuple(rows),
-    )
-
-
-def limits(found: Material) -> tuple[str, ...]:
-    """What the results do not show."""
-    settings = found.settings
-    first = next(iter(found.trained.values()))
-    fixed = [f"{name.replace('_', ' ')} {value}" for name, value in first.labels.items() if name not in found.varied]
-    return (
-        f"Held fixed in all cells: {listing(fixed)}. What is found here holds for these values; elsewhere it may not.",
-        f"{sentences.edges(found.cells)} The grid was {listing(f'{rate:g}' for rate in settings.learning_rates)}.",
-        "Steps to a target are known to the next evaluation only. Targets "
-        f"({listing(goal(target) for target in settings.targets)}) were set beforehand and are not equally hard for all data.",
-        "Intervals are over seeds, with one fixed split of the data; each stands by itself, and among many comparisons some "
-        "differences look real by chance.",
-    )
-
-
 def _source(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise files.CorruptFileError(f"{path}: a source of the page cannot be read ({error.strerror})") from None
+        raise files.CorruptFileError(
+            f"{path}: a source of the page cannot be read ({error.strerror})"
+        ) from None
 
 
 def _hash(text: str) -> str:

@@ -77,7 +77,10 @@ class Column:
     label: str
     numeric: bool = False
     group: str = ""
-    filtered: bool = False  # offer its values as a choice above the table
+    long: bool = False  # sentences, which need room
+    choices: tuple[
+        str, ...
+    ] = ()  # offered above the table: rows stay whose field is, or has as a word, the choice
 
 
 @dataclass(frozen=True)
@@ -111,10 +114,6 @@ class Table:
             else:
                 runs.append((column.group, 1))
         return runs if any(name for name, _ in runs) else []
-
-    def choices(self, index: int) -> list[str]:
-        """The values of one column in the order of their first appearance."""
-        return list(dict.fromkeys(row[index].text for row in self.rows))
 
 
 Block = Prose | Items | Commands | Listing | Figure | Table

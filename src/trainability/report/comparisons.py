@@ -1,4 +1,4 @@
-"""The tables of the page that compare cells: the three main comparisons, initialisations, rates, inputs and cost."""
+"""The tables of the main comparisons: every activation with every normalization at the base setting."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from trainability.report.material import Material
 from trainability.report.wording import (
     NONE,
     PERCENT,
+    decimal,
     estimate_of,
     figure,
     goal,
     percent,
-    points,
-    seconds,
     steps,
     with_interval,
 )
@@ -30,10 +29,10 @@ SETTING = "Every activation with every normalization at the base setting"
 
 def convergence(material: Material) -> Table:
     """Success, median steps and expected running time for each target."""
-    columns = [*_names(), *_three_per_target(material)]
+    columns = [*names(), *_three_per_target(material)]
     rows = []
     for row in records(material.around_base("activation", "normalization")):
-        entries = _named(row)
+        entries = named(row)
         for target in material.settings.targets:
             success = estimate_of(row, f"success_{target:g}")
             reached = f"{round(success.value * row['seeds'])} of {row['seeds']}"
@@ -47,12 +46,14 @@ def convergence(material: Material) -> Table:
         rows.append(tuple(entries))
     return Table(
         "table-convergence",
-        f"Convergence speed. {SETTING}: seeds that reach a validation accuracy, steps they need, and expected "
+        f"Convergence speed. {SETTING}: seeds that reach a validation accuracy, steps they need, and "
+        "expected "
         "running time (all steps spent, divided by the successes).",
         tuple(columns),
         tuple(rows),
         notes=(
-            "Brackets after counts: 95 % Wilson interval of the share of seeds. Brackets after steps: 95 % interval of "
+            "Brackets after counts: 95 % Wilson interval of the share of seeds. Brackets after steps: 95 % "
+            "interval of "
             "the median over seeds. `never`: half of the seeds or more did not reach the target.",
         ),
     )
@@ -69,9 +70,9 @@ def dead_units(material: Material) -> Table:
     return Table(
         "table-dead",
         f"Dead units. {SETTING}: shares of hidden units, averaged over layers and seeds.",
-        (*_names(), *(Column(label, numeric=True) for label in columns)),
+        (*names(), *(Column(label, numeric=True) for label in columns)),
         tuple(
-            (*_named(row), *(estimated(row, name) for name in columns.values()))
+            (*named(row), *(estimated(row, name) for name in columns.values()))
             for row in records(material.around_base("activation", "normalization"))
         ),
         notes=(BRACKETS, f"{NONE}: a seed has no figure, because it diverged."),
@@ -82,9 +83,10 @@ def accuracy(material: Material) -> Table:
     """Accuracies at the last step, and the learning rate they were reached with."""
     return Table(
         "table-accuracy",
-        f"Final accuracy. {SETTING}: mean accuracy after the last step, at the learning rate chosen on validation data.",
+        f"Final accuracy. {SETTING}: mean accuracy after the last step, at the learning rate chosen on "
+        "validation data.",
         (
-            *_names(),
+            *names(),
             Column("test", True, "accuracy"),
             Column("validation", True, "accuracy"),
             Column("training", True, "accuracy"),
@@ -93,139 +95,53 @@ def accuracy(material: Material) -> Table:
         ),
         tuple(
             (
-                *_named(row),
+                *named(row),
                 *(estimated(row, f"{split}_accuracy") for split in ("test", "validation", "train")),
                 chosen_rate(row),
                 fate(row),
             )
             for row in records(material.around_base("activation", "normalization"))
         ),
-        notes=(BRACKETS, "Training accuracy is measured on the probe set, with the batch statistics of training."),
+        notes=(
+            BRACKETS,
+            "Training accuracy is measured on the probe set, with the batch statistics of training.",
+        ),
     )
 
 
-def spreads(material: Material) -> pd.DataFrame:
-    """How far apart initialisations lie in mean test accuracy, with and without batch normalization.
-
-    A row per activation with at least two initialisations that were trained both ways, everything else at the base
-    setting: activation, inits, and worst, best and spread for `none` and `batchnorm`.
-    """
-    cells = material.around_base("activation", "init", "normalization")
-    rows = []
-    for activation, group in cells.groupby("activation", sort=False):
-        both = group.pivot(index="init", columns="normalization", values="test_accuracy")
-        both = both.reindex(columns=["none", "batchnorm"]).dropna()
-        if len(both) > 1:
-            row: dict[str, Any] = {"activation": activation, "inits": len(both)}
-            for name in both.columns:
-                row |= {f"worst_{name}": both[name].min(), f"best_{name}": both[name].max()}
-                row[f"spread_{name}"] = both[name].max() - both[name].min()
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def spread_table(found: pd.DataFrame) -> Table:
-    """`spreads` for the page."""
-    groups = {"none": "without normalization", "batchnorm": "with batch normalization"}
+def layers(material: Material) -> Table:
+    """Signals inside the layers, before and after training."""
+    columns = (
+        Column("at the start", True, "gradient, first / last layer"),
+        Column("at the end", True, "gradient, first / last layer"),
+        Column("mean activation", True),
+        Column("same sign, per image", True),
+        Column("same sign, per batch", True),
+        Column("update / weight", True),
+        Column("distinct units", True),
+    )
+    shown: tuple[str, ...] = ("gradient_ratio", "final_gradient_ratio", "activation_mean", "sign_agreement")
+    shown += ("sign_agreement_batch", "update_ratio", "distinct_units")
+    writers = {"sign_agreement": percent, "sign_agreement_batch": percent, "activation_mean": decimal}
     return Table(
-        "table-spread",
-        "How much the initialisation matters. Mean test accuracy with the worst and with the best initialisation, over "
-        "those that were trained with and without batch normalization.",
-        (
-            Column("activation"),
-            Column("initialisations", True),
-            *(Column(part, True, group) for group in groups.values() for part in ("worst", "best", "apart")),
-        ),
+        "table-layers",
+        f"Inside the layers. {SETTING}, means over hidden layers and seeds, after the last step unless said "
+        "otherwise.",
+        (*names(), *columns),
         tuple(
-            (
-                Entry(row["activation"]),
-                Entry(str(row["inits"]), row["inits"]),
-                *(
-                    Entry(write(row[f"{part}_{name}"]), row[f"{part}_{name}"])
-                    for name in groups
-                    for part, write in (("worst", percent), ("best", percent), ("spread", points))
-                ),
-            )
-            for row in records(found)
+            (*named(row), *(estimated(row, name, writers.get(name, figure)) for name in shown))
+            for row in records(material.around_base("activation", "normalization"))
         ),
-    )
-
-
-def rates(material: Material) -> Table:
-    """Per learning rate: how many cells chose it, and how the runs at it ended."""
-    rows = []
-    for rate, runs in material.runs.groupby("learning_rate"):
-        chosen = int((material.cells["learning_rate"] == rate).sum())
-        entries = [Entry(f"{rate:g}", rate), Entry(str(chosen), chosen), Entry(f"{len(runs):,}", len(runs))]
-        for status in ("ok", "diverged", "stalled"):
-            share = float((runs["status"] == status).mean())
-            entries.append(Entry(percent(share), share))
-        rows.append(tuple(entries))
-    labels = ("learning rate", "cells that chose it", "runs", "ok", "diverged", "stalled")
-    return Table(
-        "table-rates",
-        "Learning rates. How many cells chose each on validation data, and how all runs at it ended.",
-        tuple(Column(label, True, "share of runs" if index > 2 else "") for index, label in enumerate(labels)),
-        tuple(rows),
-    )
-
-
-def inputs(material: Material) -> Table:
-    """What each preprocessing did to the training images."""
-    rows = []
-    for (dataset, label), manifest in material.preprocessings.items():
-        found = manifest["statistics"]
-        numbers = {
-            "features": (float(found["output_features"]), steps),
-            "kept": (found["kept_variance"], percent),
-            "mean": (found["mean"], figure),
-            "std": (found["std"], figure),
-            "condition": (found["after"]["condition_number"], figure),
-        }
-        entries = [Entry(label), Entry(dataset)]
-        for value, write in numbers.values():
-            entries.append(Entry(NONE) if value is None else Entry(write(value), value))
-        rows.append(tuple(entries))
-    labels = ("features", "variance kept", "mean", "standard deviation", "condition number")
-    return Table(
-        "table-inputs",
-        "What preprocessing did to the training images. The condition number is the ratio of the largest to the "
-        "smallest eigenvalue of the covariance, directions without variance left out.",
-        (Column("preprocessing"), Column("data set"), *(Column(label, True) for label in labels)),
-        tuple(rows),
-    )
-
-
-def cost(material: Material) -> Table:
-    """Parameters, operations and time."""
-    rows = []
-    for row in records(material.around_base("activation", "normalization", "sizing")):
-        per_run = 1000 * row["train_seconds"] / (row["all_runs"] * row["epochs"])
-        numbers = [row["units"], row["parameters"], row["flops_per_example"]]
-        rows.append(
-            (
-                *_named(row),
-                Entry(row["sizing"]),
-                *(Entry(f"{number:,}", float(number)) for number in numbers),
-                Entry(seconds(row["train_seconds"]), row["train_seconds"]),
-                Entry(seconds(per_run), per_run),
-            )
-        )
-    return Table(
-        "table-cost",
-        "Cost. Parameters, floating-point operations of the matrix products in one forward pass, and time to train all "
-        "runs of the cell as one stack.",
-        (
-            *_names(),
-            Column("equal in"),
-            Column("units a layer", True),
-            Column("parameters", True),
-            Column("FLOPs an example", True),
-            Column("a cell, s", True, "time"),
-            Column("a run and epoch, ms", True, "time"),
+        notes=(
+            f"{BRACKETS} Ratios are geometric means.",
+            "Gradient: norm of the gradient at the first hidden layer over that at the last; far below 1 it "
+            "vanishes. Same "
+            "sign: share of a unit's incoming weights whose gradients have the majority's sign, 100 % where "
+            "all inputs of "
+            "the layer are positive. Update / weight: norm of a step over the norm of the weights. Distinct "
+            "units: 1 "
+            "where the symmetry between units was never broken.",
         ),
-        tuple(rows),
-        notes=("Times are no benchmark: other cells trained on the same machine at the same time.",),
     )
 
 
@@ -256,11 +172,11 @@ def fate(row: Row) -> Entry:
     return Entry(text, text, row["status"])
 
 
-def _names() -> list[Column]:
+def names() -> list[Column]:
     return [Column("activation"), Column("normalization")]
 
 
-def _named(row: Row) -> list[Entry]:
+def named(row: Row) -> list[Entry]:
     return [Entry(row["activation"]), Entry(row["normalization"])]
 
 
@@ -271,4 +187,3 @@ def _three_per_target(material: Material) -> list[Column]:
         for target in material.settings.targets
         for part in parts
     ]
-

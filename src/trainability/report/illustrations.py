@@ -1,6 +1,6 @@
 """Figures from their files into the page: each as an image with the table behind it, both as data URIs.
 
-An image from a data URI can neither run a script nor share identifiers or styles with the page or another figure.
+An image from a data URI runs no script and shares no identifier and no style with the page.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def load(folder: Path, names: Iterable[str]) -> dict[str, Figure]:
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise files.CorruptFileError(
-            f"{len(missing)} files of figures are missing; run snakemake to draw them:\n  " + "\n  ".join(missing)
+            f"{len(missing)} files of figures are missing; run snakemake to draw them:\n  "
+            + "\n  ".join(missing)
         )
     return {name: _figure(folder, name) for name in names}
 
@@ -73,7 +74,8 @@ def _data(name: str, text: str) -> Table | None:
         "The numbers behind the figure.",
         tuple(Column(label, numeric[i]) for i, label in enumerate(head)),
         tuple(
-            tuple(Entry(_short(field) if numeric[i] else field) for i, field in enumerate(row)) for row in rows
+            tuple(Entry(_short(field) if numeric[i] else field) for i, field in enumerate(row))
+            for row in rows
         ),
     )
 

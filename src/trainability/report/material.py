@@ -45,8 +45,9 @@ class Material:
         return targets[len(targets) // 2]
 
     def around_base(self, *free: str) -> pd.DataFrame:
-        """Rows of the table of cells at the base setting, but for the factors in `free`; in the plan's order.
+        """Rows of the table of cells at the base setting, but for the factors in `free`.
 
+        They are sorted by these factors, the first one fastest, and their values as in the plan.
         For units of one piece both sizings are the same network, so `sizing` is compared for the others only.
         """
         base = self.settings.base
@@ -55,16 +56,20 @@ class Material:
             key
             for key, cell in self.trained.items()
             if all(
-                getattr(cell, name) == getattr(base, name) or (name == "sizing" and cell.activation.pieces == 1)
+                getattr(cell, name) == getattr(base, name)
+                or (name == "sizing" and cell.activation.pieces == 1)
                 for name in fixed
             )
         ]
-        return self.cells.set_index("cell", drop=False).loc[wanted]
+        found = self.cells.set_index("cell", drop=False).loc[wanted]
+        return found.sort_values(list(reversed(free)), key=self._position, kind="stable")
+
+    def _position(self, values: pd.Series[Any]) -> pd.Series[Any]:
+        order = dict.fromkeys(cell.labels[str(values.name)] for cell in self.trained.values())
+        return values.map({value: index for index, value in enumerate(order)})
 
 
-def load(
-    settings: Config, plan: Plan, tables: Path, cells: Path, data: Path
-) -> Material:
+def load(settings: Config, plan: Plan, tables: Path, cells: Path, data: Path) -> Material:
     """Read what the workflow left in these folders; raises files.CorruptFileError if something is missing."""
     trained = included(plan).values()
     return Material(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
-from typing import Any
 
 from trainability import health, statistics, training
-from trainability.report.blocks import Column, Entry, Table
+from trainability.report import sentences
 from trainability.report.material import Material
-from trainability.report.wording import PERCENT, count, goal, listing, short
+from trainability.report.wording import PERCENT, count, goal, listing, plain, short
 
-COMPONENTS = ("activation", "init", "normalization", "preprocessing", "optimizer")
 NOUNS = {"init": "initialisation", "optimizer": "optimiser"}
 
 
@@ -35,10 +32,11 @@ def items(material: Material) -> tuple[tuple[str, str], ...]:
 def data(material: Material) -> Iterator[tuple[str, str]]:
     """Sizes of the splits, from the manifests of the data sets."""
     for label, manifest in material.datasets.items():
-        sizes, shape = manifest["sizes"], " x ".join(map(str, manifest["image_shape"]))
+        sizes, shape = manifest["sizes"], " \N{MULTIPLICATION SIGN} ".join(map(str, manifest["image_shape"]))
         yield (
             f"Data: {label}",
-            f"{sizes['train']:,} training, {sizes['validation']:,} validation and {sizes['test']:,} test images of {shape} "
+            f"{sizes['train']:,} training, {sizes['validation']:,} validation and {sizes['test']:,} test "
+            f"images of {shape} "
             f"pixels in {manifest['classes']} classes. The split is the same for all cells and seeds.",
         )
 
@@ -46,7 +44,9 @@ def data(material: Material) -> Iterator[tuple[str, str]]:
 def preprocessing(material: Material) -> str:
     """Which preprocessings there are, and what they may see."""
     labels = list(dict.fromkeys(label for _, label in material.preprocessings))
-    which = f"`{labels[0]}` throughout" if len(labels) == 1 else f"{len(labels)} kinds: {listing(_code(labels))}"
+    which = (
+        f"`{labels[0]}` throughout" if len(labels) == 1 else f"{len(labels)} kinds: {listing(_code(labels))}"
+    )
     return f"{which}. Each is fitted on the training split alone and then applied to all three."
 
 
@@ -54,8 +54,10 @@ def network(material: Material) -> str:
     """The architecture at the base setting."""
     base = material.settings.base
     text = (
-        f"Fully connected, {count(base.depth, 'hidden layer')} of {count(base.width, 'unit')} and a linear output layer with "
-        f"softmax and cross-entropy. Base setting: {listing(_base(material))}. Hidden biases start at {base.bias:g}; "
+        f"Fully connected, {count(base.depth, 'hidden layer')} of {count(base.width, 'unit')} and a linear "
+        "output layer with "
+        f"softmax and cross-entropy. Base setting: {listing(_base(material))}. Hidden biases start at "
+        f"{base.bias:g}; "
         "the output layer's weights start by the same scheme as the others, its bias at 0."
     )
     if material.varied:
@@ -70,11 +72,17 @@ def optimisation(material: Material) -> str:
     inside = ", ".join(f"{key.replace('_', ' ')} {value:g}" for key, value in options.items())
     lengths = sorted(set(material.cells["steps"]))
     last = f"{lengths[0]:,} steps" if len(lengths) == 1 else f"{lengths[0]:,} to {lengths[-1]:,} steps"
-    varied = [NOUNS.get(n, n).replace("_", " ") for n in ("optimizer", "batch_size", "epochs") if n in material.varied]
+    varied = [
+        NOUNS.get(n, n).replace("_", " ")
+        for n in ("optimizer", "batch_size", "epochs")
+        if n in material.varied
+    ]
     return (
-        f"`{base.optimizer.name}` ({inside}), batches of {base.batch_size}, {count(base.epochs, 'epoch')}; runs last {last}. "
+        f"`{base.optimizer.name}` ({inside}), batches of {base.batch_size}, {count(base.epochs, 'epoch')}; "
+        f"runs last {last}. "
         f"{'At the base setting: studies vary the ' + listing(varied) + '. ' if varied else ''}"
-        "The training split is shuffled anew every epoch. Nothing is stopped early, and the rate does not decay."
+        "The training split is shuffled anew every epoch. Nothing is stopped early, and the rate does not "
+        "decay."
     )
 
 
@@ -84,7 +92,8 @@ def seeds(material: Material) -> str:
     if len(numbers) == 1:
         return f"One seed ({numbers[0]}): differences between cells cannot be told from chance here."
     return (
-        f"{len(numbers)} seeds ({short(numbers)}). A seed gives every cell the same order of batches and the same base "
+        f"{len(numbers)} seeds ({short(numbers)}). A seed gives every cell the same order of batches and the "
+        "same base "
         "random draws for its weights, so that cells can be compared seed by seed."
     )
 
@@ -96,8 +105,10 @@ def learning_rate(material: Material) -> str:
     if len(rates) == 1:
         return f"All runs train at {grid}: nothing is tuned, and cells are compared at this rate only."
     return (
-        f"Every cell trains every seed at {grid}. Its rate is the one with the best mean validation accuracy after the "
-        "last step (a diverged run counts as 0; ties go to the lower validation loss). All other figures of the cell "
+        f"Every cell trains every seed at {grid}. Its rate is the one with the best mean validation accuracy "
+        "after the "
+        "last step (a diverged run counts as 0; ties go to the lower validation loss). All other figures of "
+        "the cell "
         "are those at that rate. Test data take no part in the choice."
     )
 
@@ -112,9 +123,12 @@ def evaluation(material: Material) -> str:
     probes = sorted({record["network"]["probe_examples"] for record in material.records.values()})
     probe = listing(f"{size:,}" for size in probes)
     return (
-        f"Each run is evaluated {times}: before training, then at steps that grow by a factor of the square root of 2, "
-        "and after every epoch. Validation and test use the running statistics of batch normalization. Training loss and "
-        f"what happens inside the layers are measured on a fixed probe of {probe} training images, with batch statistics. "
+        f"Each run is evaluated {times}: before training, then at steps that grow by a factor of the square "
+        "root of 2, "
+        "and after every epoch. Validation and test use the running statistics of batch normalization. "
+        "Training loss and "
+        f"what happens inside the layers are measured on a fixed probe of {probe} training images, with "
+        "batch statistics. "
         "Final figures are those after the last step, never those of the best epoch."
     )
 
@@ -123,9 +137,12 @@ def convergence(material: Material) -> str:
     """What counts as converged, and what becomes of the runs that do not get there."""
     targets = listing(goal(target) for target in material.settings.targets)
     return (
-        f"Steps until an evaluation first shows a validation accuracy of {targets}. A run that never does counts as "
-        "infinitely slow in the median. The expected running time (Hansen et al. 2009) is the steps that all seeds spent "
-        "until they got there, or until the end, divided by the number of those that did: the steps to the first success "
+        f"Steps until an evaluation first shows a validation accuracy of {targets}. A run that never does "
+        "counts as "
+        "infinitely slow in the median. The expected running time (Hansen et al. 2009) is the steps that all "
+        "seeds spent "
+        "until they got there, or until the end, divided by the number of those that did: the steps to the "
+        "first success "
         "if failed runs are started again."
     )
 
@@ -133,10 +150,14 @@ def convergence(material: Material) -> str:
 def dead(material: Material) -> str:
     """Definitions with the thresholds of `health`."""
     return (
-        f"A unit is dead when the slope of its activation is at most {health.DEAD:g} of the steepest possible on every "
-        "image of the probe, so that no image moves its incoming weights; of a maxout unit each piece is judged. "
-        "Born dead: dead before the first step. Revived: dead at some evaluation, alive at the last. Saturated: "
-        f"share of (unit, image) pairs whose slope is below {health.SATURATED:g} of the steepest. The looser threshold "
+        f"A unit is dead when the slope of its activation is at most {health.DEAD:g} of the steepest "
+        "possible on every "
+        "image of the probe, so that no image moves its incoming weights; of a maxout unit each piece is "
+        "judged. "
+        "Born dead: dead before the first step. Revived: dead at some evaluation, alive at the last. "
+        "Saturated: "
+        f"share of (unit, image) pairs whose slope is below {health.SATURATED:g} of the steepest. The looser "
+        "threshold "
         f"for comparison is {health.DEAD_LOOSE:g}, the strict one 0."
     )
 
@@ -145,8 +166,10 @@ def failures(material: Material) -> str:
     """Definitions with the constants of `training`."""
     return (
         "Diverged: the loss stops being a finite number, or the final training loss is above "
-        f"{training.DIVERGED_FACTOR:g} times the initial one. Stalled: validation accuracy is never more than "
-        f"{training.CHANCE_DEVIATIONS:g} standard errors above the share of the largest class. Both are results, not "
+        f"{training.DIVERGED_FACTOR:g} times the initial one. Stalled: validation accuracy is never more "
+        "than "
+        f"{training.CHANCE_DEVIATIONS:g} standard errors above the share of the largest class. Both are "
+        "results, not "
         "errors: such a run keeps its place in every table as a miss."
     )
 
@@ -155,30 +178,35 @@ def intervals() -> str:
     """What the brackets are."""
     return (
         f"95{PERCENT} intervals over seeds: the expanded percentile bootstrap (Hesterberg 2015) with "
-        f"{statistics.RESAMPLES:,} resamples for means and medians, Wilson's score interval for shares of seeds. They say how "
-        "much a figure would move with other seeds. They say nothing about other data, sizes or rates, and they are not "
+        f"{statistics.RESAMPLES:,} resamples for means and medians, Wilson's score interval for shares of "
+        "seeds. They say how "
+        "much a figure would move with other seeds. They say nothing about other data, sizes or rates, and "
+        "they are not "
         "corrected for the number of comparisons."
     )
 
 
-def glossary(material: Material) -> Table:
-    """What the names in the tables stand for: the first paragraph of each component's documentation."""
-    rows = []
-    for factor in COMPONENTS:
-        for label, component in _values(material, factor).items():
-            text = " ".join((inspect.getdoc(type(component)) or "").split("\n\n")[0].split())
-            rows.append((Entry(f"{label}"), Entry(NOUNS.get(factor, factor)), Entry(text)))
-    return Table(
-        "table-names",
-        "What the names mean.",
-        (Column("name"), Column("factor"), Column("definition")),
-        tuple(rows),
+def limits(material: Material) -> tuple[str, ...]:
+    """What the results do not show."""
+    settings = material.settings
+    first = next(iter(material.trained.values()))
+    fixed = [
+        f"{name.replace('_', ' ')} {plain(value)}"
+        for name, value in first.labels.items()
+        if name not in material.varied
+    ]
+    return (
+        f"Held fixed in all cells: {listing(fixed)}. What is found here holds for these values; elsewhere it "
+        "may not.",
+        f"{sentences.edges(material.cells)} The grid was "
+        f"{listing(f'{rate:g}' for rate in settings.learning_rates)}.",
+        "Steps to a target are known to the next evaluation only. Targets "
+        f"({listing(goal(target) for target in settings.targets)}) were set beforehand and are not equally "
+        "hard for all data.",
+        "Intervals are over seeds, with one fixed split of the data; each stands by itself, and among many "
+        "comparisons some "
+        "differences look real by chance.",
     )
-
-
-def _values(material: Material, factor: str) -> dict[str, Any]:
-    """Components that a factor takes among the trained cells, by label."""
-    return {getattr(cell, factor).label: getattr(cell, factor) for cell in material.trained.values()}
 
 
 def _base(material: Material) -> list[str]:

@@ -16,25 +16,37 @@ from trainability.report.material import Material
 from trainability.report.wording import count, listing
 
 REFERENCES = (
-    "Clevert, Unterthiner & Hochreiter 2015. Fast and accurate deep network learning by exponential linear units (ELUs). "
+    "Clevert, Unterthiner & Hochreiter 2015. Fast and accurate deep network learning by exponential linear "
+    "units (ELUs). "
     "ICLR 2016; arXiv:1511.07289.",
-    "CS231n: Deep learning for computer vision. Lecture “Training neural networks I”. Stanford University; cs231n.stanford.edu.",
-    "Glorot & Bengio 2010. Understanding the difficulty of training deep feedforward neural networks. AISTATS.",
+    "CS231n: Deep learning for computer vision. Lecture “Training neural networks I”. Stanford University; "
+    "cs231n.stanford.edu.",
+    "Glorot & Bengio 2010. Understanding the difficulty of training deep feedforward neural networks. "
+    "AISTATS.",
     "Goodfellow, Warde-Farley, Mirza, Courville & Bengio 2013. Maxout networks. ICML; arXiv:1302.4389.",
-    "Hansen, Auger, Finck & Ros 2009. Real-parameter black-box optimization benchmarking 2009: experimental setup. "
+    "Hansen, Auger, Finck & Ros 2009. Real-parameter black-box optimization benchmarking 2009: experimental "
+    "setup. "
     "INRIA research report 6828.",
-    "He, Zhang, Ren & Sun 2015. Delving deep into rectifiers: surpassing human-level performance on ImageNet classification. "
+    "He, Zhang, Ren & Sun 2015. Delving deep into rectifiers: surpassing human-level performance on ImageNet "
+    "classification. "
     "ICCV; arXiv:1502.01852.",
-    "Hesterberg 2015. What teachers should know about the bootstrap: resampling in the undergraduate statistics curriculum. "
+    "Hesterberg 2015. What teachers should know about the bootstrap: resampling in the undergraduate "
+    "statistics curriculum. "
     "The American Statistician 69(4); arXiv:1411.5279.",
-    "Ioffe & Szegedy 2015. Batch normalization: accelerating deep network training by reducing internal covariate shift. "
+    "Ioffe & Szegedy 2015. Batch normalization: accelerating deep network training by reducing internal "
+    "covariate shift. "
     "ICML; arXiv:1502.03167.",
-    "Krizhevsky, Sutskever & Hinton 2012. ImageNet classification with deep convolutional neural networks. NIPS.",
-    "LeCun, Bottou, Orr & Müller 1998. Efficient BackProp. In: Neural networks: tricks of the trade, Springer.",
-    "Lu, Shin, Su & Karniadakis 2019. Dying ReLU and initialization: theory and numerical examples. arXiv:1903.06733.",
-    "Maas, Hannun & Ng 2013. Rectifier nonlinearities improve neural network acoustic models. ICML workshop on deep learning "
+    "Krizhevsky, Sutskever & Hinton 2012. ImageNet classification with deep convolutional neural networks. "
+    "NIPS.",
+    "LeCun, Bottou, Orr & Müller 1998. Efficient BackProp. In: Neural networks: tricks of the trade, "
+    "Springer.",
+    "Lu, Shin, Su & Karniadakis 2019. Dying ReLU and initialization: theory and numerical examples. "
+    "arXiv:1903.06733.",
+    "Maas, Hannun & Ng 2013. Rectifier nonlinearities improve neural network acoustic models. ICML workshop "
+    "on deep learning "
     "for audio, speech and language processing.",
-    "Wilson 1927. Probable inference, the law of succession, and statistical inference. Journal of the American Statistical "
+    "Wilson 1927. Probable inference, the law of succession, and statistical inference. Journal of the "
+    "American Statistical "
     "Association 22.",
 )
 
@@ -45,11 +57,22 @@ def commands(material: Material) -> Commands:
     selection = f"activation == '{cell.activation.label}' and init == '{cell.init.label}'"
     return Commands(
         (
-            Command("make report", "Set up the environment, run the default experiment and write results/report.html."),
-            Command("snakemake", "The same in an environment that is ready; only what is missing or out of date is made."),
-            Command(rerun(key), "Train one cell again. Every row of the table of all cells has its own command."),
-            Command(rerun(key).replace(" -f ", " -R ") + " results/report.html", "Train it again and bring the page up to date."),
-            Command(f'trainability cells --select "{selection}"', "List the cells that fit an expression over the factors."),
+            Command(
+                "make report",
+                "Set up the environment, run the default experiment and write results/report.html.",
+            ),
+            Command(
+                "snakemake",
+                "The same in an environment that is ready; only what is missing or out of date is made.",
+            ),
+            Command(
+                rerun(key), "Train one cell again. Every row of the table of all cells has its own command."
+            ),
+            Command(rerun(key).replace(" -f ", " -R "), "Train it again and bring the page up to date."),
+            Command(
+                f'trainability cells --select "{selection}"',
+                "List the cells that fit an expression over the factors.",
+            ),
         )
     )
 
@@ -70,7 +93,7 @@ def configuration(material: Material) -> Listing:
 
 
 def items(material: Material) -> Items:
-    """Software, hardware, code and data, as the cells' records have them; where records differ, all are listed."""
+    """Times, hardware, software and code as the records have them; where records differ, all are listed."""
     records = list(material.records.values())
     times = [record["times"] for record in records]
     seconds = sum(time["train_seconds"] for time in times)
@@ -79,7 +102,10 @@ def items(material: Material) -> Items:
             ("Trained", _period(times)),
             ("Training time", f"{seconds:,.0f} s in all, summed over {count(len(records), 'cell')}"),
             ("Hardware", _distinct((r["hardware"] for r in records), _pairs)),
-            ("Device and threads", _distinct(({"device": r["device"], "threads": r["threads"]} for r in records), _pairs)),
+            (
+                "Device and threads",
+                _distinct(({"device": r["device"], "threads": r["threads"]} for r in records), _pairs),
+            ),
             ("Software", _distinct((r["versions"] for r in records), _pairs)),
             ("Code that trained", _distinct((r["hashes"]["code"] for r in records), str)),
         )
@@ -106,7 +132,8 @@ def hashes(material: Material) -> Table:
 
 def _period(times: Iterable[Mapping[str, str]]) -> str:
     times = list(times)
-    return f"{min(time['started'] for time in times)} to {max(time['ended'] for time in times)}"
+    first, last = min(time["started"] for time in times), max(time["ended"] for time in times)
+    return " to ".join(moment.replace("T", " ").replace("+00:00", " UTC") for moment in (first, last))
 
 
 def _distinct(values: Iterable[Any], write: Callable[[Any], str]) -> str:

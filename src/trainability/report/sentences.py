@@ -1,4 +1,4 @@
-"""Sentences with numbers, each computed from the tables and true of whatever they hold, ties and failures too."""
+"""Sentences with numbers, computed from the tables and true of whatever they hold, ties and failures too."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def scope(material: Material) -> str:
     """How much was trained."""
     seeds, rates = len(material.settings.seeds), len(material.settings.learning_rates)
     text = (
-        f"{count(len(material.cells), 'network setting')} (cells) were trained, each with {count(seeds, 'seed')} at "
+        f"{count(len(material.cells), 'network setting')} (cells) were trained, each with "
+        f"{count(seeds, 'seed')} at "
         f"{count(rates, 'learning rate')}: {count(len(material.runs), 'run')} in all."
     )
     left_out = len(material.plan) - len(material.trained)
@@ -48,7 +49,8 @@ def fates(material: Material) -> str:
     if not some:
         return f"{text}; at the learning rate chosen for each cell, none did."
     return (
-        f"{text}; at the learning rate chosen for each cell, {count(some, 'cell')} of {len(cells):,} still had seeds "
+        f"{text}; at the learning rate chosen for each cell, {count(some, 'cell')} of {len(cells):,} still "
+        "had seeds "
         "that did. Such runs count as misses; none is left out."
     )
 
@@ -66,8 +68,12 @@ def fastest(rows: pd.DataFrame, target: float) -> str:
     best = min(e.value for _, e in reached)
     first = [(name, e) for name, e in reached if e.value == best]
     later = [(name, e) for name, e in reached if e.value > best]
-    text = f"To {aim}, {_names(first)} took {'the fewest steps, ' if later else ''}a median of {_each(first, steps)}"
-    text += "" if later else " steps"
+    number = (
+        f"the fewest steps, a median of {_each(first, steps)}"
+        if later
+        else f"a median of {_each(first, steps)} steps"
+    )
+    text = f"To {aim}, {_names(first)} took {number}"
     if later:
         runner_up, estimate = min(later, key=lambda one: one[1].value)
         overlap = "overlap" if estimate.low <= max(e.high for _, e in first) else "do not overlap"
@@ -89,11 +95,15 @@ def deadest(rows: pd.DataFrame) -> str:
     if len(none) < len(known):
         most = max(_shown(e.value) for _, e in known)
         first = [(name, e) for name, e in known if _shown(e.value) == most]
-        largest = "the largest share of dead units was" if len(known) > len(first) else "the share of dead units was"
+        largest = (
+            "the largest share of dead units was"
+            if len(known) > len(first)
+            else "the share of dead units was"
+        )
         part = f"At the end of training {largest} {_each(first, percent)}, with {_names(first)}"
-        parts.append(part + (f"; there was none with {_either(none)}" if none else ""))
+        parts.append(part + (f"; there was none with {_or(none)}" if none else ""))
     elif known:
-        parts.append(f"At the end of training no unit was dead with {_either(none)}")
+        parts.append(f"At the end of training no unit was dead with {_or(none)}")
     if unknown:
         parts.append(f"Dead units are not known for {listing(unknown)}, where a seed diverged")
     return ". ".join(parts) + "."
@@ -118,7 +128,7 @@ def most_accurate(rows: pd.DataFrame) -> str:
 def forgiveness(found: pd.DataFrame) -> str:
     """How batch normalization changed the spread over initialisations; `found` is what `spreads` returns."""
     if found.empty:
-        return "No activation was trained with several initialisations both with and without batch normalization."
+        return "No activation was trained with several initialisations with and without batch normalization."
     before, after = found["spread_none"].map(_shown), found["spread_batchnorm"].map(_shown)
     groups = {
         "narrowed this gap for": found["activation"][after < before],
@@ -130,7 +140,8 @@ def forgiveness(found: pd.DataFrame) -> str:
     gaps = [points(float(found[f"spread_{name}"].median())) for name in ("none", "batchnorm")]
     middle = f" (medians of {len(found)} activations)" if len(found) > 1 else ""
     return (
-        f"Mean test accuracy with the best and with the worst initialisation lay {gaps[0]} apart without batch "
+        f"Mean test accuracy with the best and with the worst initialisation lay {gaps[0]} apart without "
+        "batch "
         f"normalization and {gaps[1]} apart with it{middle}; batch normalization {listing(changes)}."
     )
 
@@ -141,7 +152,8 @@ def edges(cells: pd.DataFrame) -> str:
     if not low and not high:
         return "No cell chose a learning rate at an edge of the grid."
     return (
-        f"Of {count(len(cells), 'cell')}, {low} chose the lowest learning rate of the grid and {high} the highest. "
+        f"Of {count(len(cells), 'cell')}, {low} chose the lowest learning rate of the grid and {high} the "
+        "highest. "
         "Their best rate may lie beyond it, so they may do better than is shown."
     )
 
@@ -167,3 +179,7 @@ def _either(names: Iterable[str]) -> str:
     """`relu`, `each of relu and elu`."""
     names = list(names)
     return names[0] if len(names) == 1 else f"each of {listing(names)}"
+
+
+def _or(names: Iterable[str]) -> str:
+    return listing(names, "or")

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainability.statistics import Estimate
 
-NONE = "–"  # there is no figure
+NONE = "\N{EN DASH}"  # there is no figure
 NEVER = "never"  # an infinite number of steps
 PERCENT = "\N{NO-BREAK SPACE}%"
 
@@ -49,6 +49,16 @@ def figure(number: float) -> str:
     return f"{number:.3g}" if math.isfinite(number) else NONE
 
 
+def decimal(number: float) -> str:
+    """A figure near 1 with three decimals; what rounds to 0 has no sign."""
+    return f"{round(number, 3) + 0.0:.3f}" if math.isfinite(number) else NONE
+
+
+def plain(value: Any) -> str:
+    """A factor's value: text as it is, numbers as short as they can be."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def seconds(number: float) -> str:
     """A duration in seconds, with a decimal below ten."""
     return f"{number:,.1f}" if number < 10 else f"{number:,.0f}"
@@ -59,12 +69,12 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def listing(words: Iterable[str]) -> str:
+def listing(words: Iterable[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     words = list(words)
     if len(words) < 2:
         return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 def estimate_of(row: Mapping[Any, Any], name: str) -> Estimate:

@@ -1,0 +1,141 @@
+// What the page gains where scripts run: sorting, filtering, copying, full-size figures. It reads well without.
+"use strict";
+(() => {
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+  // Sorting: a click or a key press on a column's label; rows without a figure come last either way.
+  const keyOf = (cell) => {
+    const text = cell.dataset.sort ?? cell.textContent.trim();
+    const number = text === "" || text === "nan" ? NaN : Number(text.replace("inf", "Infinity"));
+    return { text, number, missing: text === "nan" || text === "" || text === "–" };
+  };
+
+  const compare = (a, b) => {
+    if (a.missing || b.missing) return 0;
+    if (!Number.isNaN(a.number) && !Number.isNaN(b.number)) return a.number < b.number ? -1 : Number(a.number > b.number);
+    return a.text.localeCompare(b.text, "en", { numeric: true });
+  };
+
+  const sort = (table, heading, index) => {
+    const descending = heading.getAttribute("aria-sort") === "ascending";
+    const body = table.tBodies[0];
+    const rows = [...body.rows].map((row) => ({ row, key: keyOf(row.cells[index]) }));
+    rows.sort((a, b) => a.key.missing - b.key.missing || (descending ? -1 : 1) * compare(a.key, b.key));
+    body.append(...rows.map(({ row }) => row));
+    for (const other of all(".labels th", table)) other.removeAttribute("aria-sort");
+    heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  };
+
+  for (const table of all("table.sortable")) {
+    if (table.tBodies[0].rows.length < 2) continue;
+    all(".labels th", table).forEach((heading, index) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...heading.childNodes);
+      button.addEventListener("click", () => sort(table, heading, index));
+      heading.append(button);
+    });
+  }
+
+  // Filtering: every word of the search must occur in a row, and every choice must be one of its field's words.
+  const matches = (field, choice) => field === choice || field.split(/[ ,]+/).includes(choice);
+
+  for (const form of all("form.search")) {
+    const rows = [...document.getElementById(form.dataset.table).tBodies[0].rows].map((row) => ({
+      row,
+      text: row.textContent.toLowerCase(),
+      fields: [...row.cells].map((cell) => cell.textContent.trim()),
+    }));
+    const [search, output] = [form.elements.text, form.querySelector("output")];
+    const filter = () => {
+      const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const choices = all("select", form).filter((select) => select.value);
+      let shown = 0;
+      for (const { row, text, fields } of rows) {
+        row.hidden = !(
+          words.every((word) => text.includes(word)) &&
+          choices.every((select) => matches(fields[select.dataset.column], select.value))
+        );
+        shown += Number(!row.hidden);
+      }
+      output.value = `${shown} of ${rows.length} cells`;
+    };
+    form.addEventListener("input", filter);
+    form.addEventListener("reset", () => setTimeout(filter)); // once the fields are empty
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.hidden = false;
+    filter(); // browsers restore what was typed before a reload
+  }
+
+  // Copying: the old way serves browsers that keep the clipboard from pages of the file system.
+  const copySelected = (code) => {
+    getSelection().selectAllChildren(code);
+    return document.execCommand("copy");
+  };
+
+  const copy = async (button) => {
+    const code = button.parentElement.querySelector("code");
+    let done = true;
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+    } catch {
+      done = copySelected(code);
+    }
+    button.textContent = done ? "Copied" : "Select it";
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  };
+
+  for (const button of all("button.copy")) {
+    button.setAttribute("aria-live", "polite");
+    button.hidden = false;
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button.copy");
+    if (button) copy(button);
+  });
+
+  // Figures: their drawings are in the page once; downloads and full-size views take them from there.
+  const enlarge = (image) => {
+    const dialog = document.createElement("dialog");
+    const [close, large] = [document.createElement("button"), new Image(image.width, image.height)];
+    close.textContent = "Close";
+    large.src = image.src;
+    large.alt = image.alt;
+    large.width = Number(image.getAttribute("width"));
+    large.height = Number(image.getAttribute("height"));
+    dialog.setAttribute("aria-label", "Figure at full size");
+    dialog.append(close, large);
+    close.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  };
+
+  for (const figure of all("figure")) {
+    const [image, link, button] = [".card img", "a.svg", "button.enlarge"].map((s) => figure.querySelector(s));
+    link.href = image.src;
+    link.hidden = false;
+    button.hidden = false;
+    button.addEventListener("click", () => enlarge(image));
+  }
+
+  // Contents: open beside the text, folded above it on a small screen, the section in view marked.
+  const contents = document.querySelector("nav details");
+  const beside = matchMedia("(min-width: 70rem)");
+  const fold = () => (contents.open = beside.matches);
+  beside.addEventListener("change", fold);
+  fold();
+  const links = new Map(all("nav a").map((link) => [link.hash.slice(1), link]));
+  const seen = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (!isIntersecting) continue;
+        for (const link of links.values()) link.removeAttribute("aria-current");
+        links.get(target.id)?.setAttribute("aria-current", "true");
+      }
+    },
+    { rootMargin: "-10% 0px -80% 0px" },
+  );
+  for (const section of all("main > section")) seen.observe(section);
+})();

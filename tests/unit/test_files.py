@@ -1,0 +1,65 @@
+"""Files: whole or not at all, and checked when read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainability import files
+from trainability.files import CorruptFileError
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    files.write_atomically(path, b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_arrays_come_back_and_have_reproducible_bytes(tmp_path: Path) -> None:
+    arrays = {"x": np.arange(6, dtype=np.float32).reshape(2, 3).T, "y": np.array([1, 2])}
+    one, two = files.save_arrays(tmp_path / "a.npz", arrays), files.save_arrays(tmp_path / "b.npz", arrays)
+    assert one["sha256"] == two["sha256"]
+    read = files.load_arrays(one, tmp_path)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(read[name], array)
+        assert read[name].dtype == array.dtype
+
+
+def test_damage_is_named(tmp_path: Path) -> None:
+    manifest = files.save_arrays(tmp_path / "a.npz", {"x": np.zeros(100)})
+    path = tmp_path / "a.npz"
+    content = bytearray(path.read_bytes())
+    path.write_bytes(content[:-7])
+    with pytest.raises(CorruptFileError, match=rf"a.npz has {len(content) - 7} bytes, expected {len(content)}"):
+        files.load_arrays(manifest, tmp_path)
+    content[300] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CorruptFileError, match=r"a.npz has SHA-256 .* Delete the folder"):
+        files.load_arrays(manifest, tmp_path)
+    path.unlink()
+    with pytest.raises(CorruptFileError, match=r"a.npz is missing"):
+        files.load_arrays(manifest, tmp_path)
+
+
+@pytest.mark.parametrize(("content", "part"), [("{", "is not JSON"), ("[1]", "does not hold a JSON object")])
+def test_broken_json_is_named(tmp_path: Path, content: str, part: str) -> None:
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(CorruptFileError, match=part):
+        files.load_json(tmp_path / "x.json")
+
+
+def test_json_admits_no_nan(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.save_json(tmp_path / "x.json", {"a": float("nan")})
+    assert not list(tmp_path.iterdir())

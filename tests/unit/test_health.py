@@ -1,0 +1,190 @@
+"""What is measured inside the layers, against small cases worked out by hand and against autograd."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trainability import health
+from trainability.health import DEAD, SATURATED, Monitor, distinct_units, sign_agreement
+from trainability.network import Mode, Network, loss_gradient
+
+
+def monitored(network: Network, probe: Tensor) -> tuple[Monitor, dict[str, Tensor]]:
+    monitor = Monitor(network, probe, probe[:8], nn.functional.one_hot(torch.arange(8) % 4, 4).float())
+    return monitor, monitor.measure()[0]
+
+
+@pytest.fixture
+def probe() -> Tensor:
+    return torch.randn(50, 5, generator=torch.Generator().manual_seed(3))
+
+
+def silence(network: Network, layer: int, units: int, run: int | slice = slice(None)) -> None:
+    """Push the biases of a layer's first units so low that no example can make them fire."""
+    network.hidden[layer].linear.bias[run, :, :units] = -1000.0
+
+
+class TestDeadUnits:
+    def test_relu_unit_that_never_fires_is_dead(self, make_cell: Any, probe: Tensor) -> None:
+        network = Network(make_cell(activation="relu", init="zeros", bias=5.0), 5, 4)
+        silence(network, layer=1, units=2, run=3)
+        _, columns = monitored(network, probe)
+        expected = torch.zeros(3, 6)
+        expected[1, 3] = 2 / 6
+        torch.testing.assert_close(columns["dead_fraction"], expected)
+        torch.testing.assert_close(columns["dead_fraction_strict"], expected)
+
+    def test_leaky_units_are_not(self, make_cell: Any, probe: Tensor) -> None:
+        network = Network(make_cell(activation="leaky_relu"), 5, 4)
+        silence(network, layer=0, units=6)
+        _, columns = monitored(network, probe)
+        assert (columns["dead_fraction"] == 0).all()
+        assert (columns["dead_fraction_loose"][0] == 1).all(), "a slope of 0.01 is just within the loose threshold"
+
+    @pytest.mark.parametrize(("activation", "gap"), [("sigmoid", 0.02), ("tanh", 0.02)])
+    def test_saturating_units_die_where_their_derivative_falls_below_the_threshold(
+        self, make_cell: Any, probe: Tensor, activation: str, gap: float
+    ) -> None:
+        """With zero weights the bias is the pre-activation of every example."""
+        steepest = make_cell(activation=activation).activation.steepest
+        edge = torch.linspace(0, 12, 120001, dtype=torch.float64)
+        slopes = make_cell(activation=activation).activation.derivative(edge)
+        threshold = edge[(slopes > DEAD * steepest).sum()].item()
+        for bias, dead in ((threshold - gap, 0.0), (threshold + gap, 1.0), (-threshold - gap, 1.0)):
+            network = Network(make_cell(activation=activation, init="zeros", bias=bias), 5, 4)
+            _, columns = monitored(network, probe)
+            assert (columns["dead_fraction"] == dead).all(), bias
+
+    def test_each_maxout_piece_is_judged(self, make_cell: Any, probe: Tensor) -> None:
+        network = Network(make_cell(activation="maxout"), 5, 4)
+        network.hidden[0].linear.bias[:, :, 6:] = -1000.0  # the second pieces never win
+        _, columns = monitored(network, probe)
+        assert (columns["dead_fraction"][0] == 0.5).all()
+        assert (columns["saturated_fraction"][0] == 0.5).all()
+
+    def test_revived_is_dead_before_and_alive_now(self, make_cell: Any, probe: Tensor) -> None:
+        network = Network(make_cell(activation="relu", init="zeros", bias=5.0), 5, 4)
+        silence(network, layer=0, units=3)
+        monitor, columns = monitored(network, probe)
+        assert (columns["revived_fraction"] == 0).all()
+        network.hidden[0].linear.bias[:, :, :1] = 5.0
+        columns, _ = monitor.measure()
+        assert columns["revived_fraction"][0].tolist() == pytest.approx([1 / 6] * 6)
+        assert columns["dead_fraction"][0].tolist() == pytest.approx([2 / 6] * 6)
+
+
+def test_saturated_share_is_counted_pair_by_pair(make_cell: Any, probe: Tensor) -> None:
+    network = Network(make_cell(activation="tanh", init="xavier_normal", bias=2.5), 5, 4)
+    _, columns = monitored(network, probe)
+    x = probe.expand(6, -1, -1)
+    for index, layer in enumerate(network.hidden):
+        x = layer.forward(x, Mode.PROBE)
+        flat = (1 - x.double() ** 2 < SATURATED).float().mean((1, 2))
+        torch.testing.assert_close(columns["saturated_fraction"][index], flat, atol=2e-3, rtol=0)
+    assert columns["saturated_fraction"].max() > 0.1
+
+
+def test_signals_and_gradients_are_autograds(make_cell: Any, probe: Tensor) -> None:
+    cell = make_cell(activation="elu", normalization="batchnorm")
+    network = Network(cell, 5, 4)
+    _, columns = monitored(network, probe)
+    weights = [layer.linear.weight.clone().requires_grad_() for layer in network.hidden]
+    x, inputs, pre = probe[:8].expand(6, -1, -1), [], []
+    for layer, weight in zip(network.hidden, weights, strict=True):
+        inputs.append(x)
+        u = x @ weight
+        z = (u - u.mean(1, keepdim=True)) / (u.var(1, keepdim=True, correction=0) + 1e-5).sqrt()
+        z.retain_grad()
+        pre.append(z)
+        x = nn.functional.elu(z)
+    logits = x @ network.output.weight
+    labels = (torch.arange(8) % 4).expand(6, -1)
+    nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").div(8).backward()
+    for index, (weight, z) in enumerate(zip(weights, pre, strict=True)):
+        assert z.grad is not None
+        assert weight.grad is not None
+        for name, expected in (
+            ("preactivation_mean", z.mean((1, 2))),
+            ("preactivation_std", z.flatten(1).std(1, correction=0)),
+            ("activation_std", nn.functional.elu(z).flatten(1).std(1, correction=0)),
+            ("gradient_mean", z.grad.mean((1, 2))),
+            ("gradient_std", z.grad.flatten(1).std(1, correction=0)),
+            ("gradient_norm", z.grad.flatten(1).norm(dim=1)),
+            ("weight_gradient_norm", weight.grad.flatten(1).norm(dim=1)),
+        ):
+            torch.testing.assert_close(columns[name][index], expected.detach(), rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_measuring_changes_nothing(make_cell: Any, probe: Tensor) -> None:
+    network = Network(make_cell(activation="prelu", normalization="batchnorm", dropout=0.5), 5, 4)
+    norm = network.hidden[0].before
+    assert norm is not None
+    before = [tensor.clone() for tensor in [*network.parameters, norm.mean, norm.variance]]
+    monitored(network, probe)
+    for one, other in zip([*network.parameters, norm.mean, norm.variance], before, strict=True):
+        assert torch.equal(one, other)
+
+
+class TestSignAgreement:
+    def test_by_hand(self) -> None:
+        values = torch.tensor([[1.0, 2.0, -3.0, 0.0], [1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
+        found = sign_agreement(values, -1)
+        assert found[:2].tolist() == pytest.approx([2 / 3, 1.0])
+        assert found[2].isnan()
+
+    def test_positive_inputs_force_one_sign(self, make_cell: Any) -> None:
+        """For one example the gradient of a unit is delta times the input, so positive inputs give agreement 1."""
+        probe = torch.rand(50, 5, generator=torch.Generator().manual_seed(0)) + 0.1
+        network = Network(make_cell(activation="sigmoid"), 5, 4)
+        _, columns = monitored(network, probe)
+        assert (columns["sign_agreement"] == 1).all()
+
+    def test_centred_inputs_are_near_one_half(self, make_cell: Any) -> None:
+        wide = torch.randn(50, 2000, generator=torch.Generator().manual_seed(0))
+        network = Network(make_cell(), 2000, 4)
+        _, columns = monitored(network, wide)
+        assert columns["sign_agreement"][0].mean().item() == pytest.approx(0.5, abs=0.02)
+
+    def test_of_the_batch_is_that_of_the_summed_gradient(self, make_cell: Any, probe: Tensor) -> None:
+        network = Network(make_cell(activation="tanh"), 5, 4)
+        monitor, columns = monitored(network, probe)
+        logits = network.forward(monitor.batch, Mode.PROBE)
+        buffers = [torch.zeros_like(parameter) for parameter in network.parameters]
+        network.backward(loss_gradient(logits, monitor.batch_one_hot), buffers, carry=0.0)
+        positive = (buffers[0] > 0).float().mean(1)
+        expected = torch.maximum(positive, 1 - positive).mean(-1)
+        torch.testing.assert_close(columns["sign_agreement_batch"][0], expected)
+
+
+class TestDistinctUnits:
+    def test_copies_are_counted_once(self, make_cell: Any) -> None:
+        network = Network(make_cell(), 5, 4)
+        weight = network.hidden[0].linear.weight
+        weight[2, :, 3] = weight[2, :, 0]
+        weight[2, :, 4] = weight[2, :, 0] * (1 + 1e-7)
+        assert distinct_units(network.hidden[0]).tolist() == [6, 6, 4, 6, 6, 6]
+
+    def test_bias_tells_units_apart(self, make_cell: Any) -> None:
+        network = Network(make_cell(init="ones"), 5, 4)
+        assert distinct_units(network.hidden[0]).tolist() == [1] * 6
+        network.hidden[0].linear.bias[:, :, 0] = 0.1
+        assert distinct_units(network.hidden[0]).tolist() == [2] * 6
+
+    def test_many_random_units_are_all_distinct(self, make_cell: Any) -> None:
+        network = Network(make_cell(width=1024, depth=1), 20, 4)
+        assert distinct_units(network.hidden[0]).tolist() == [1024] * 6
+
+
+def test_update_ratio_is_that_of_the_last_step(make_cell: Any) -> None:
+    network = Network(make_cell(), 5, 4)
+    first = health.weights(network, None)
+    assert first["update_ratio"].isnan().all(), "there is no update before the first step"
+    before = [layer.linear.weight.clone() for layer in network.hidden]
+    for layer in network.hidden:
+        layer.linear.weight.mul_(1.25)
+    ratios = health.weights(network, before)["update_ratio"]
+    torch.testing.assert_close(ratios, torch.full_like(ratios, 0.2))

@@ -1,0 +1,242 @@
+"""Initialisers: variances, shapes of distribution, pairing, and the same weights as torch.nn.init's."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from scipy import stats
+
+from trainability.initializers import (
+    INITIALIZERS,
+    Initializer,
+    KaimingNormal,
+    KaimingUniform,
+    LecunNormal,
+    LecunUniform,
+    Ones,
+    Scaled,
+    SmallNormal,
+    TorchDefault,
+    XavierNormal,
+    XavierUniform,
+    Zeros,
+    uniform,
+)
+
+Array = NDArray[np.float64]
+FAN_IN, FAN_OUT = 400, 250  # 100000 weights: their std is known to 0.2 %, and KS sees a scale wrong by 2 %
+LEAK = 0.25
+LEVEL = 1e-3  # a KS test with a fixed seed either always passes or never
+
+# name: the variance, written out by hand
+VARIANCES = {
+    "small_normal": 0.01**2,
+    "lecun_uniform": 1 / 400,
+    "lecun_normal": 1 / 400,
+    "xavier_uniform": 2 / (400 + 250),
+    "xavier_normal": 2 / (400 + 250),
+    "kaiming_uniform": 2 / 400,
+    "kaiming_normal": 2 / 400,
+    "torch_default": 1 / (3 * 400),
+}
+NORMAL = ["small_normal", "lecun_normal", "xavier_normal", "kaiming_normal"]
+UNIFORM = ["lecun_uniform", "xavier_uniform", "kaiming_uniform", "torch_default"]
+PAIRS = [
+    (LecunUniform(), LecunNormal()),
+    (XavierUniform(), XavierNormal()),
+    (KaimingUniform(), KaimingNormal()),
+]
+
+
+@pytest.fixture(scope="module")
+def noise() -> Array:
+    return np.random.default_rng(11).standard_normal((FAN_IN, FAN_OUT))
+
+
+def scheme(name: str) -> Initializer:
+    return INITIALIZERS[name](name=name)
+
+
+# --- the registry and its parameters
+
+
+def test_registry_names_and_labels() -> None:
+    assert list(INITIALIZERS) == ["zeros", "ones", *VARIANCES]
+    assert [scheme(name).label for name in INITIALIZERS] == list(INITIALIZERS)
+    assert SmallNormal(std=0.05).label == "small_normal(std=0.05)"
+    assert INITIALIZERS.parse('{"name": "small_normal", "std": 0.05}') == SmallNormal(std=0.05)
+
+
+@pytest.mark.parametrize("std", [0.0, -0.01, math.inf, math.nan])
+def test_std_of_small_normal_is_positive_and_finite(std: float) -> None:
+    with pytest.raises(ValidationError):
+        SmallNormal(std=std)
+
+
+def test_schemes_without_parameters_take_none() -> None:
+    with pytest.raises(ValidationError, match="not permitted"):
+        LecunNormal(gain=2.0)  # type: ignore[call-arg]
+
+
+# --- variances
+
+
+@pytest.mark.parametrize(("name", "variance"), list(VARIANCES.items()))
+def test_variance_is_the_formula_s_and_the_weights_have_it(name: str, variance: float, noise: Array) -> None:
+    chosen = scheme(name)
+    assert isinstance(chosen, Scaled)
+    assert chosen.variance(FAN_IN, FAN_OUT) == pytest.approx(variance, rel=1e-12)
+    weights = chosen.draw(noise, FAN_OUT)
+    assert weights.shape == (FAN_IN, FAN_OUT)
+    assert weights.dtype == np.float64
+    assert weights.var() == pytest.approx(variance, rel=0.015)
+    assert abs(weights.mean()) < 4 * math.sqrt(variance / weights.size)
+
+
+def test_kaiming_is_twice_lecun(noise: Array) -> None:
+    for kaiming, lecun in ((KaimingNormal(), LecunNormal()), (KaimingUniform(), LecunUniform())):
+        assert kaiming.variance(FAN_IN, FAN_OUT) == 2 * lecun.variance(FAN_IN, FAN_OUT)
+        assert kaiming.draw(noise, FAN_OUT).var() == pytest.approx(2 * lecun.draw(noise, FAN_OUT).var())
+
+
+@pytest.mark.parametrize("kaiming", [KaimingNormal(), KaimingUniform()], ids=str)
+def test_kaiming_gain_of_leaky_units(kaiming: Scaled, noise: Array) -> None:
+    assert kaiming.variance(FAN_IN, FAN_OUT, LEAK) == pytest.approx(2 / (1 + LEAK**2) / FAN_IN)
+    assert kaiming.variance(FAN_IN, FAN_OUT, 1.0) == pytest.approx(1 / FAN_IN)  # linear units: LeCun's
+    leaky, plain = kaiming.draw(noise, FAN_OUT, LEAK), kaiming.draw(noise, FAN_OUT)
+    np.testing.assert_allclose(leaky, plain / math.sqrt(1 + LEAK**2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in INITIALIZERS if not name.startswith("kaiming")])
+def test_only_kaiming_looks_at_the_slope(name: str, noise: Array) -> None:
+    chosen = scheme(name)
+    assert np.array_equal(chosen.draw(noise, FAN_OUT, LEAK), chosen.draw(noise, FAN_OUT))
+
+
+@pytest.mark.parametrize("name", list(VARIANCES))
+def test_fan_out_is_that_of_one_linear_map(name: str, noise: Array) -> None:
+    """A maxout layer of 50 units with 5 pieces is five maps to 50 units and not one to 250."""
+    weights = scheme(name).draw(noise, fan_out=FAN_OUT // 5)
+    expected = 2 / (FAN_IN + FAN_OUT // 5) if name.startswith("xavier") else VARIANCES[name]
+    assert weights.var() == pytest.approx(expected, rel=0.015)
+
+
+# --- distributions
+
+
+@pytest.mark.parametrize("name", NORMAL)
+def test_normal_schemes_are_normal(name: str, noise: Array) -> None:
+    weights = scheme(name).draw(noise, FAN_OUT).ravel()
+    assert stats.kstest(weights, "norm", args=(0, math.sqrt(VARIANCES[name]))).pvalue > LEVEL
+    wrong = (0, 1.03 * math.sqrt(VARIANCES[name]))  # the test has the power to see three per cent
+    assert stats.kstest(weights, "norm", args=wrong).pvalue < LEVEL
+
+
+@pytest.mark.parametrize("name", UNIFORM)
+def test_uniform_schemes_are_uniform_with_bound_root_3_variance(name: str, noise: Array) -> None:
+    weights = scheme(name).draw(noise, FAN_OUT).ravel()
+    bound = math.sqrt(3 * VARIANCES[name])
+    assert stats.kstest(weights, "uniform", args=(-bound, 2 * bound)).pvalue > LEVEL
+    assert stats.kstest(weights, "uniform", args=(-1.03 * bound, 2.06 * bound)).pvalue < LEVEL
+    assert 0.999 * bound < np.abs(weights).max() <= bound
+
+
+def test_uniform_is_the_distribution_function_stretched() -> None:
+    z = np.array([-40.0, -1.0, 0.0, 0.5, 40.0])
+    assert uniform(z) == pytest.approx(2 * stats.norm.cdf(z) - 1, abs=1e-15)
+
+
+@pytest.mark.parametrize(("flat", "bell"), PAIRS, ids=str)
+def test_uniform_and_normal_form_are_paired(flat: Scaled, bell: Scaled, noise: Array) -> None:
+    assert flat.variance(FAN_IN, FAN_OUT, LEAK) == bell.variance(FAN_IN, FAN_OUT, LEAK)
+    a, b = flat.draw(noise, FAN_OUT).ravel(), bell.draw(noise, FAN_OUT).ravel()
+    assert stats.spearmanr(a, b).statistic == pytest.approx(1, abs=1e-12)
+    assert a.var() == pytest.approx(b.var(), rel=0.02)
+    assert stats.ks_2samp(a, b).pvalue < LEVEL  # the same variance, but another shape
+
+
+@pytest.mark.parametrize("names", [NORMAL, UNIFORM], ids=["normal", "uniform"])
+def test_schemes_that_differ_in_scale_are_multiples(names: list[str], noise: Array) -> None:
+    first = scheme(names[0]).draw(noise, FAN_OUT)
+    for name in names[1:]:
+        ratio = math.sqrt(VARIANCES[name] / VARIANCES[names[0]])
+        np.testing.assert_allclose(scheme(name).draw(noise, FAN_OUT), ratio * first, rtol=1e-12)
+
+
+def test_constants(noise: Array) -> None:
+    assert np.array_equal(Zeros().draw(noise, FAN_OUT), np.zeros((FAN_IN, FAN_OUT)))
+    assert np.array_equal(Ones().draw(noise, FAN_OUT), np.ones((FAN_IN, FAN_OUT)))
+
+
+@pytest.mark.parametrize("std", [0.01, 0.5, 1.0])
+def test_small_normal_takes_its_std_whatever_the_fans(std: float, noise: Array) -> None:
+    for some in (noise, noise[:3]):
+        np.testing.assert_allclose(SmallNormal(std=std).draw(some, 7), std * some, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", list(INITIALIZERS))
+def test_draws_depend_on_the_noise_alone_and_leave_it(name: str, noise: Array) -> None:
+    before = noise.copy()
+    np.random.seed(0)
+    first = scheme(name).draw(noise, FAN_OUT)
+    np.random.seed(1)
+    assert np.array_equal(scheme(name).draw(noise, FAN_OUT), first)
+    assert np.array_equal(noise, before)
+
+
+# --- torch
+
+
+def xavier(fill: Callable[..., Any]) -> Callable[[torch.Tensor], Any]:
+    return lambda weight: fill(weight, generator=torch.Generator().manual_seed(5))
+
+
+def fan_in(fill: Callable[..., Any], nonlinearity: str) -> Callable[[torch.Tensor], Any]:
+    """torch's Kaiming family, whose slope is passed to leaky_relu; with `linear` it is LeCun's scheme."""
+    seeded = {"generator": torch.Generator().manual_seed(5), "mode": "fan_in"}
+    return lambda weight: fill(weight, a=LEAK, nonlinearity=nonlinearity, **seeded)
+
+
+TORCH = {
+    "lecun_uniform": fan_in(torch.nn.init.kaiming_uniform_, "linear"),
+    "lecun_normal": fan_in(torch.nn.init.kaiming_normal_, "linear"),
+    "xavier_uniform": xavier(torch.nn.init.xavier_uniform_),
+    "xavier_normal": xavier(torch.nn.init.xavier_normal_),
+    "kaiming_uniform": fan_in(torch.nn.init.kaiming_uniform_, "leaky_relu"),
+    "kaiming_normal": fan_in(torch.nn.init.kaiming_normal_, "leaky_relu"),
+}
+
+
+@pytest.mark.parametrize(("name", "fill"), list(TORCH.items()), ids=list(TORCH))
+def test_weights_are_distributed_as_torch_s(name: str, fill: Callable[..., Any], noise: Array) -> None:
+    weight = torch.empty(FAN_OUT, FAN_IN, dtype=torch.float64)  # torch's layout is [units, fan_in]
+    fill(weight)
+    ours, theirs = scheme(name).draw(noise, FAN_OUT, LEAK), weight.numpy()
+    assert ours.std() == pytest.approx(theirs.std(), rel=0.01)
+    assert stats.ks_2samp(ours.ravel(), theirs.ravel()).pvalue > LEVEL
+
+
+def test_torch_default_is_what_a_linear_layer_starts_with(noise: Array) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        theirs = torch.nn.Linear(FAN_IN, FAN_OUT).weight.detach().numpy().astype(np.float64)
+    ours = TorchDefault().draw(noise, FAN_OUT)
+    assert stats.ks_2samp(ours.ravel(), theirs.ravel()).pvalue > LEVEL
+    bound = 1 / math.sqrt(FAN_IN)
+    assert stats.kstest(theirs.ravel(), "uniform", args=(-bound, 2 * bound)).pvalue > LEVEL
+    assert np.abs(theirs).max() == pytest.approx(np.abs(ours).max(), rel=1e-3)
+
+
+def test_importing_the_module_loads_neither_torch_nor_scipy() -> None:
+    code = "import sys, trainability.initializers; print({'torch', 'scipy'} & set(sys.modules) or 'none')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "none"

@@ -1,0 +1,89 @@
+"""Warm workers: kept between jobs, their deaths contained, their errors readable."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from trainability import workers
+from trainability.workers import JobError
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """No worker of another test, and none left behind."""
+    stop()
+    yield
+    stop()
+
+
+def stop() -> None:
+    for worker in workers._idle:
+        worker.process.kill()
+        worker.process.communicate()
+    workers._idle.clear()
+
+
+def test_log_holds_the_command_and_its_output(tmp_path: Path) -> None:
+    workers.run("check", "--configfile", "config.yaml", "experiments/smoke.yaml", log=tmp_path / "a/log")
+    lines = (tmp_path / "a/log").read_text().splitlines()
+    assert lines[0] == "$ trainability check --configfile config.yaml experiments/smoke.yaml"
+    assert "cells" in lines[1]
+
+
+def test_worker_is_kept(tmp_path: Path) -> None:
+    workers.run("check", log=tmp_path / "log")
+    first = workers._idle[0].process.pid
+    workers.run("check", log=tmp_path / "log")
+    assert [worker.process.pid for worker in workers._idle] == [first]
+
+
+def test_failing_command_shows_the_end_of_its_log_and_the_worker_lives_on(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match=r"failed with status 2(.|\n)*nowhere.yaml: cannot be read"):
+        workers.run("check", "--configfile", "nowhere.yaml", log=tmp_path / "log")
+    with pytest.raises(JobError, match=r"invalid choice: 'dance'"):
+        workers.run("dance", log=tmp_path / "log")
+    assert len(workers._idle) == 1
+
+
+def test_killed_worker_fails_its_own_job_only(tmp_path: Path) -> None:
+    workers.run("check", log=tmp_path / "log")
+    os.kill(workers._idle[0].process.pid, signal.SIGKILL)
+    with pytest.raises(JobError, match="ended with status -9"):
+        workers.run("check", log=tmp_path / "log")
+    workers.run("check", log=tmp_path / "log")
+
+
+def test_jobs_at_once_have_workers_of_their_own(tmp_path: Path) -> None:
+    threads = [
+        threading.Thread(target=workers.run, args=("check",), kwargs={"log": tmp_path / f"log{i}"}) for i in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all("cells" in (tmp_path / f"log{i}").read_text() for i in range(3))
+    assert 1 <= len(workers._idle) <= 3
+
+
+def test_worker_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    """Also when that process is killed and cannot say goodbye, and in the middle of a job."""
+    program = (
+        "import os, signal\nfrom trainability import workers\n"
+        f"workers.run('check', log={str(tmp_path / 'log')!r})\n"
+        "print(workers._idle[0].process.pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
+    worker = Path(f"/proc/{int(printed)}")
+    deadline = time.monotonic() + 10
+    while worker.exists() and worker.joinpath("stat").read_text().split()[2] != "Z" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not worker.exists() or worker.joinpath("stat").read_text().split()[2] == "Z"
