@@ -88,13 +88,13 @@ def _source(name: str) -> bytes:
 
 
 def _imports(name: str) -> list[str]:
-    """Modules of this package that a module's source imports anywhere, also inside functions."""
+    """Modules of this package that a module's source imports anywhere, also inside functions, with their parents."""
     found = []
     for node in ast.walk(ast.parse(_source(name))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "trainability":
-            parent = node.module.removeprefix("trainability").lstrip(".")
-            names = [f"{parent}.{alias.name}".lstrip(".") for alias in node.names]
-            found += [item for item in names if _path(item)] or ([parent] if parent else [])
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found += [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
         elif isinstance(node, ast.Import):
-            found += [a.name.removeprefix("trainability.") for a in node.names if a.name.startswith("trainability.")]
-    return found
+            found += [alias.name for alias in node.names]
+    inside = [item.removeprefix("trainability.") for item in found if item.startswith("trainability.")]
+    parents = [item.rsplit(".", depth)[0] for item in inside for depth in range(1, item.count(".") + 1)]
+    return [item for item in [*inside, *parents] if _path(item)]

@@ -42,9 +42,9 @@ def bootstrap(
 
     t = stats.t.ppf(0.5 + confidence / 2, n - 1)
     tail = float(stats.norm.cdf(-math.sqrt(n / (n - 1)) * t))
-    resampled = statistic(values[rng.integers(n, size=(RESAMPLES, n))])
-    low, high = np.quantile(resampled, [tail, 1 - tail], method="inverted_cdf")
-    return Estimate(value, float(low), float(high))
+    resampled = np.sort(statistic(values[rng.integers(n, size=(RESAMPLES, n))]))
+    outside = max(math.ceil(tail * RESAMPLES) - 1, 0)
+    return Estimate(value, float(resampled[outside]), float(resampled[-1 - outside]))
 
 
 def proportion(successes: int, n: int, confidence: float = 0.95) -> Estimate:

@@ -147,9 +147,7 @@ def _mean(values: np.ndarray, key: str, name: str) -> Estimate:
 def _reaching(steps: np.ndarray, target: float, budget: float, key: str) -> dict[str, Any]:
     """Convergence to one target over seeds: success rate, median steps and expected running time."""
     rng = seeding.generator(0, "bootstrap", key, steps_column(target))
-    median = statistics.bootstrap(
-        steps, rng, lambda s: np.quantile(s, 0.5, axis=-1, method="averaged_inverted_cdf")
-    )
+    median = statistics.bootstrap(steps, rng, lambda sample: np.median(sample, axis=-1))
     success = statistics.proportion(int(np.isfinite(steps).sum()), len(steps))
     return {
         **_spread(f"success_{target:g}", success),

@@ -62,6 +62,14 @@ class Worker:
             answer = b""
         return json.loads(answer)["status"] if answer else None
 
+    def bury(self) -> int:
+        """Release what is left of a worker that died, and return the status it ended with."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+        return self.process.wait()
+
 
 _idle: list[Worker] = []
 _lock = threading.Lock()
@@ -77,8 +85,7 @@ def run(*words: object, log: object) -> None:
     worker = worker or Worker()
     status = worker.run(command, path)
     if status is None:
-        code = worker.process.wait()
-        raise JobError(f"the worker of `{_shown(command)}` ended with status {code}; its log is {path}")
+        raise JobError(f"the worker of `{_shown(command)}` ended with status {worker.bury()}; its log is {path}")
     with _lock:
         _idle.append(worker)
     if status != 0:

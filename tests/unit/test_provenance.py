@@ -74,7 +74,7 @@ class TestSeeding:
 
     def test_streams_are_pinned(self) -> None:
         """If this changes, every result changes."""
-        assert seeding.generator(0, "weights", 1).integers(1000, size=4).tolist() == [0, 0, 0, 0]
+        assert seeding.generator(0, "weights", 1).integers(1000, size=4).tolist() == [555, 398, 470, 247]
 
 
 class TestRegistry:

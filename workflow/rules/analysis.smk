@@ -1,16 +1,19 @@
 # Needs: the records of all cells. Promises: results/tables/, tidy tables of runs, cells, learning curves and layer
 # health at the selected learning rates; results/figures/, each figure as SVG and PDF with the CSV behind it.
+from trainability import figures
 
 
 rule tables:
     input:
         config="results/tables/config.json",
-        records=expand("results/cells/{cell}/{file}", cell=CELLS, file=["record.json", "curves.parquet", "layers.parquet"]),
+        records=expand(
+            "results/cells/{cell}/{file}",
+            cell=CELLS,
+            file=["record.json", "curves.parquet", "layers.parquet"],
+        ),
     output:
         expand("results/tables/{table}.parquet", table=["runs", "cells", "curves", "layers"]),
         expand("results/tables/{table}.csv", table=["runs", "cells"]),
-    params:
-        code=provenance.code_fingerprint("tables"),
     log:
         "results/logs/tables.log",
     benchmark:
@@ -21,5 +24,50 @@ rule tables:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        code=provenance.code_fingerprint("tables"),
     run:
-        workers.run("tables", "--config", input.config, "--cells", "results/cells", "--out", "results/tables", log=log)
+        workers.run(
+            "tables", "--config", input.config, "--cells", "results/cells", "--out", "results/tables", log=log
+        )
+
+
+rule figure:
+    input:
+        tables=rules.tables.output,
+        config="results/tables/config.json",
+        captions=workflow.source_path("../../report/captions.yaml"),
+        data=lambda wildcards: expand(
+            "results/data/{file}", file=figures.data_files(wildcards.figure, SETTINGS, PLAN)
+        ),
+    output:
+        multiext("results/figures/{figure}", ".svg", ".pdf", ".csv", ".json"),
+    log:
+        "results/logs/figure/{figure}.log",
+    benchmark:
+        "results/benchmarks/figure/{figure}.jsonl"
+    wildcard_constraints:
+        figure="|".join(figures.FIGURES),
+    conda:
+        "../envs/trainability.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=provenance.code_fingerprint("figures"),
+        matplotlib=provenance.version("matplotlib"),
+    run:
+        workers.run(
+            "figure",
+            wildcards.figure,
+            "--config",
+            input.config,
+            "--tables",
+            "results/tables",
+            "--data",
+            "results/data",
+            "--out",
+            "results/figures",
+            log=log,
+        )

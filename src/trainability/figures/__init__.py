@@ -1,7 +1,7 @@
 """Figures: tables in, SVG, PDF, the data behind as CSV, and title, caption and alternative text as JSON out.
 
-The Snakefile reads the names, so this module imports neither matplotlib nor pandas; drawing modules are imported
-when a figure is made. Each of them holds pure functions from an `Experiment` (tidy tables) to a `Drawing`.
+The Snakefile reads the names, so this module imports neither matplotlib nor pandas; drawing modules are
+imported when a figure is made. Each holds pure functions from an `Experiment` (tidy tables) to a `Drawing`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CAPTIONS = Path(__file__).parents[3] / "report" / "captions.yaml"
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the report: its heading, its section, and which files of the preprocessed data it reads."""
+    """One figure of the report: its heading, its section, and which of the preprocessed data it reads."""
 
     title: str
     section: str
@@ -56,7 +56,9 @@ def data_files(name: str, settings: Config, plan: Plan) -> list[str]:
         return []
     dataset = settings.base.dataset
     used = {cell.preprocessing.slug for cell in included(plan).values() if cell.dataset == dataset}
-    files = ["preprocessing.json"] if kind == "statistics" else ["preprocessing.json", "arrays.npz", "map.npz"]
+    files = (
+        ["preprocessing.json"] if kind == "statistics" else ["preprocessing.json", "arrays.npz", "map.npz"]
+    )
     paths = [f"{dataset.slug}/{preprocessing}/{file}" for preprocessing in sorted(used) for file in files]
     raw = [f"{dataset.slug}/dataset.json", f"{dataset.slug}/splits.npz"] if kind == "images" and used else []
     return raw + paths
@@ -73,8 +75,8 @@ def make(
 ) -> None:
     """Draw one figure and write `out`/NAME.svg, .pdf, .csv and, last, .json.
 
-    `tables` holds the experiment's Parquet tables and `data` its preprocessed data. The bytes depend on nothing but
-    the inputs and the versions of the libraries. A figure that has nothing to show says so in a sentence.
+    `tables` holds the experiment's Parquet tables and `data` its preprocessed data. The bytes depend on the
+    inputs and the libraries' versions alone. A figure that has nothing to show says so in a sentence.
     """
     from trainability.figures import canvas, experiment, output, text
 
@@ -91,7 +93,17 @@ def make(
 
 def drawings() -> dict[str, Callable[[Experiment], Drawing]]:
     """The drawing function of each figure, by name."""
-    from trainability.figures import accuracy, convergence, dead, heatmaps, inputs, layers, rates, signal, steps
+    from trainability.figures import (
+        accuracy,
+        convergence,
+        dead,
+        heatmaps,
+        inputs,
+        layers,
+        rates,
+        signal,
+        steps,
+    )
 
     return {
         "convergence": convergence.draw,

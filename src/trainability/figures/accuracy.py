@@ -8,17 +8,25 @@ from trainability.figures import canvas, dots, lines, scales
 from trainability.figures.canvas import Drawing
 from trainability.figures.experiment import Experiment
 
+LOSSES = (1e-6, 1e3)  # where the axis of losses ends at the latest: a diverging run would take all of it
 EDGES = {"low": " (lowest)", "high": " (highest)"}
 
 
 def curves(experiment: Experiment) -> Drawing:
-    """Validation accuracy and training loss against epochs by activation, a row of panels per normalization."""
+    """Validation accuracy and training loss against epochs by activation, a row of panels a normalization."""
     part = experiment.at_base("activation", "normalization")
     runs = part["curves"]
     data = lines.summary(runs[runs["selected"]], part.varying, ["validation_accuracy", "train_loss"])
-    marks = canvas.marks(experiment.planned["activation"].unique())
+    marks = canvas.marks(experiment.order("activation"))
     panels = part.order("normalization")
-    figure, grid = canvas.sheet(len(panels), 2, heights=[1.15] * len(panels), around=0.25 * len(panels) + 1.0, remarks=part.remarks, sharex=True)
+    figure, grid = canvas.sheet(
+        len(panels),
+        2,
+        heights=[1.15] * len(panels),
+        around=0.25 * len(panels) + 1.0,
+        remarks=part.remarks,
+        sharex=True,
+    )
     first, last = lines.span(data)
     bounds = {quantity: some[["low", "high"]] for quantity, some in data.groupby("quantity")}
     losses = bounds["train_loss"].where(bounds["train_loss"] > 0).stack()
@@ -27,11 +35,12 @@ def curves(experiment: Experiment) -> Drawing:
         left, right = axes_row
         shown = here[here["quantity"] == "validation_accuracy"]
         lines.draw(left, shown.assign(**{c: scales.within(shown[c]) for c in ("mean", "low", "high")}), marks)
-        scales.accuracy(left, bounds["validation_accuracy"].stack(), experiment.chance, horizontal=False)
+        scales.accuracy(
+            left, bounds["validation_accuracy"].to_numpy().ravel(), experiment.chance, horizontal=False
+        )
         lines.draw(right, here[here["quantity"] == "train_loss"], marks)
         if len(losses):
-            right.set_yscale("log")
-            right.set_ylim(max(losses.min(), 1e-6) / 1.5, min(losses.max(), 1e3) * 1.5)
+            scales.logarithmic(right, max(losses.min(), LOSSES[0]), min(losses.max(), LOSSES[1]))
         for axes in axes_row:
             scales.epochs(axes, first, last)
         left.set_title(canvas.title(panel))
@@ -44,7 +53,7 @@ def curves(experiment: Experiment) -> Drawing:
 
 
 def final(experiment: Experiment) -> Drawing:
-    """Test accuracy after training by activation, a panel per normalization, with the rate that was chosen."""
+    """Test accuracy after training by activation, a panel per normalization, with the chosen rate."""
     part = experiment.at_base("activation", "normalization")
     cells = part["cells"]
     data = cells[["cell", *part.varying, "seeds", "learning_rate", "rate_edge", "status"]].assign(
@@ -53,7 +62,9 @@ def final(experiment: Experiment) -> Drawing:
     panels = part.order("normalization")
     rows = {panel: part.within("activation", "normalization", panel) for panel in panels}
     heights = [dots.height(len(rows[panel]), 1) for panel in panels]
-    figure, grid = canvas.sheet(len(panels), heights=heights, around=dots.around(len(panels)) - 0.2, remarks=part.remarks)
+    figure, grid = canvas.sheet(
+        len(panels), heights=heights, around=dots.around(len(panels)) - 0.2, remarks=part.remarks
+    )
     mark = canvas.Mark(canvas.COLOURS[0], "o", "-")
     for axes, panel in zip(grid[:, 0], panels, strict=True):
         some = data[data["normalization"] == panel]
@@ -66,7 +77,8 @@ def final(experiment: Experiment) -> Drawing:
     top = grid[0, 0]
     top.text(1.02, 1.0, "%, chosen rate", transform=top.transAxes, va="bottom", style="italic")
     grid[-1, 0].set_xlabel("test accuracy (%), dotted: chance")
-    best = data.loc[data["value"].idxmax()] if data["value"].notna().any() else None
+    known = data.dropna(subset="value").sort_values("value")
+    best = None if known.empty else known.iloc[-1]
     facts = {
         "best": None if best is None else float(best["value"]),
         "best_at": "" if best is None else f"{best['activation']} with {canvas.title(best['normalization'])}",
@@ -77,7 +89,8 @@ def final(experiment: Experiment) -> Drawing:
 
 
 def _beside(row: object) -> str:
-    value, rate, edge, status = (getattr(row, name) for name in ("value", "learning_rate", "rate_edge", "status"))
-    figure = f"{100 * value:.1f}" if value == value else "–"
-    mark = {"diverged": "×", "stalled": "○"}.get(status, "")
-    return f"{mark}{figure}, {rate:g}{EDGES.get(edge, '')}"
+    value, rate, edge, status = (
+        getattr(row, name) for name in ("value", "learning_rate", "rate_edge", "status")
+    )
+    figure = f"{100 * value:.1f}" if value == value else canvas.UNKNOWN
+    return f"{canvas.SIGNS[status]}{figure}, {rate:g}{EDGES.get(edge, '')}"

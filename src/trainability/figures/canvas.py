@@ -1,15 +1,15 @@
 """The sheet that figures are drawn on: size, type, colours, and the marks that tell activations apart.
 
-A figure is four inches wide and its smallest type 8.5 points, so that it is legible at the width of a phone and,
-scaled to a printed column of 3.35 inches, has type of 7 points. Nothing here goes through pyplot, whose global
-state would leak from one figure of a worker to the next.
+A figure is four inches wide and its smallest type 8.5 points, so that it is legible at the width of a phone
+and, scaled to a printed column of 3.35 inches, has type of 7 points. Nothing here goes through pyplot, whose
+global state would leak from one figure of a worker to the next.
 """
 
 from __future__ import annotations
 
 import contextlib
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -27,8 +27,8 @@ FAINT, INK = "0.75", "0.2"
 STYLE = {
     "figure.dpi": 100,
     "font.family": "sans-serif",
-    # DejaVu Sans comes with matplotlib, so that the layout is the same everywhere; it is the widest of these, so
-    # that a page without it overflows nothing.
+    # DejaVu Sans comes with matplotlib, so that the layout is the same everywhere; it is the widest of these,
+    # so that a page without it overflows nothing.
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
     "font.size": TYPE,
     "axes.labelsize": TYPE,
@@ -69,7 +69,15 @@ DASHES: tuple[Any, ...] = (
     (0, (8, 2)),
 )
 # Seaborn's colours for the colour-blind without its pale pink and its yellow, which vanish on white.
-COLOURS = [c for i, c in enumerate(sns.color_palette("colorblind", 10).as_hex()) if i not in (6, 8)] + ["#000000", "#7a4f9a"]
+COLOURS = [c for i, c in enumerate(sns.color_palette("colorblind", 10).as_hex()) if i not in (6, 8)] + [
+    "#000000",
+    "#7a4f9a",
+]
+
+
+# Signs in place of a figure or before it, by a cell's status; UNKNOWN where there is none.
+SIGNS = {"diverged": "\N{MULTIPLICATION SIGN}", "stalled": "\N{WHITE CIRCLE}", "ok": ""}
+UNKNOWN = "\N{EN DASH}"
 
 
 class Drawing(NamedTuple):
@@ -91,8 +99,9 @@ class Mark(NamedTuple):
 
 @contextlib.contextmanager
 def style(name: str) -> Iterator[None]:
-    """Settings for drawing and writing one figure; its name makes its identifiers reproducible and its own."""
-    with matplotlib.rc_context(matplotlib.rcParamsDefault | STYLE | {"svg.hashsalt": name}):
+    """Settings for drawing and writing one figure; its name makes identifiers reproducible."""
+    settings: Any = matplotlib.rcParamsDefault | STYLE | {"svg.hashsalt": name}
+    with matplotlib.rc_context(settings):
         yield
 
 
@@ -100,7 +109,8 @@ def marks(labels: Sequence[str]) -> dict[str, Mark]:
     """A mark for each label, in order; after ten they begin again."""
     count = len(COLOURS)
     return {
-        label: Mark(COLOURS[i % count], MARKERS[i % count], DASHES[i % count]) for i, label in enumerate(labels)
+        label: Mark(COLOURS[i % count], MARKERS[i % count], DASHES[i % count])
+        for i, label in enumerate(labels)
     }
 
 
@@ -159,7 +169,7 @@ def below(axes: Sequence[Axes], words: str) -> None:
         one.set_xlabel(words)
 
 
-def hide_unused(axes: Sequence[Axes]) -> None:
+def hide_unused(axes: Iterable[Axes]) -> None:
     """Blank the axes of a grid that no panel uses."""
     for one in axes:
         one.set_axis_off()
@@ -167,4 +177,6 @@ def hide_unused(axes: Sequence[Axes]) -> None:
 
 def say(axes: Axes, words: str) -> None:
     """A sentence in the middle of a panel that has nothing else."""
-    axes.text(0.5, 0.5, textwrap.fill(words, 20), ha="center", va="center", transform=axes.transAxes, color=INK)
+    axes.text(
+        0.5, 0.5, textwrap.fill(words, 20), ha="center", va="center", transform=axes.transAxes, color=INK
+    )

@@ -13,7 +13,7 @@ from trainability.tables import steps_column
 
 
 def table(part: Slice, targets: list[float]) -> pd.DataFrame:
-    """A row per cell, target and evaluated step: the share of runs at the selected rate that are at the target."""
+    """A row per cell, target and evaluated step: the share of the selected rate's runs that have arrived."""
     runs = part["runs"]
     runs = runs[runs["selected"]]
     curves = part["curves"]
@@ -39,11 +39,17 @@ def draw(experiment: Experiment) -> Drawing:
     targets = sorted(experiment.settings.targets)
     shown = targets if len(targets) <= 3 else [experiment.target]
     data = table(part, shown)
-    marks = canvas.marks(experiment.planned["activation"].unique())
+    marks = canvas.marks(experiment.order("activation"))
     panels = part.order("normalization")
     first = max(1.0, data.loc[data["fraction"] > 0, "step"].min() / 2) if data["fraction"].any() else 1.0
     figure, grid = canvas.sheet(
-        len(panels), len(shown), heights=[0.95] * len(panels), around=0.25 * len(panels) + 1.0, remarks=part.remarks, sharex=True, sharey=True
+        len(panels),
+        len(shown),
+        heights=[0.95] * len(panels),
+        around=0.25 * len(panels) + 1.0,
+        remarks=part.remarks,
+        sharex=True,
+        sharey=True,
     )
     for axes_row, panel in zip(grid, panels, strict=True):
         axes_row[0].set_title(canvas.title(panel))
@@ -56,9 +62,13 @@ def draw(experiment: Experiment) -> Drawing:
                 )  # fmt: skip
             scales.log_steps(axes, first, experiment.budget)
             axes.set_ylim(-0.04, 1.06)
-            axes.text(0.96, 0.2, f"{100 * target:g} %", transform=axes.transAxes, ha="right", color=canvas.INK)
     figure.supylabel("share of runs at the target", fontsize=canvas.TYPE)
-    canvas.below(grid[-1], "steps")
+    for axes, target in zip(grid[-1], shown, strict=True):
+        axes.set_xlabel(
+            f"steps to {100 * target:g} %"
+            if len(shown) > 1
+            else f"steps to {100 * target:g} % validation accuracy"
+        )
     canvas.key(figure, canvas.line_handles(part.order("activation"), marks))
     last = data[(data["target"] == experiment.target)].groupby("cell").tail(1)
     facts = {"below": int((last["fraction"] < 1).sum()), "lines": len(last), "shown": shown}

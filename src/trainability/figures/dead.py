@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from trainability import health
@@ -35,22 +36,32 @@ def threshold(experiment: Experiment) -> Drawing:
     data = _table(part, "threshold", {name: column for name, (column, _) in THRESHOLDS.items()})
     figure = _panels(part, data, "threshold", {name: mark for name, (_, mark) in THRESHOLDS.items()})
     spread = data.groupby("cell")["value"].agg(lambda values: values.max() - values.min())
-    facts = {"thresholds": list(THRESHOLDS), "largest_change": spread.max(), "batch": experiment.settings.base.batch_size}
+    facts = {
+        "thresholds": list(THRESHOLDS),
+        "largest_change": spread.max(),
+        "batch": experiment.settings.base.batch_size,
+    }
     return Drawing(figure, data, facts, part.remarks)
 
 
 def over_time(experiment: Experiment) -> Drawing:
-    """Mean share of dead units over layers against epochs, a line per activation, a panel per normalization."""
+    """Mean share of dead units over layers against epochs, by activation, a panel per normalization."""
     part = experiment.at_base("activation", "normalization")
     index = ["cell", *part.varying, "seed", "epoch"]
     runs = part["layers"].groupby(index, sort=False)["dead_fraction"].mean().reset_index()
     data = lines.summary(runs, part.varying, ["dead_fraction"])
-    marks = canvas.marks(experiment.planned["activation"].unique())
+    marks = canvas.marks(experiment.order("activation"))
     panels = part.order("normalization")
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     figure, grid = canvas.sheet(
-        rows, columns, heights=[1.15] * rows, around=0.3 * rows + 1.0, remarks=part.remarks, sharex=True, sharey=True
+        rows,
+        columns,
+        heights=[1.15] * rows,
+        around=0.3 * rows + 1.0,
+        remarks=part.remarks,
+        sharex=True,
+        sharey=True,
     )
     for axes, panel in zip(grid.flat, panels, strict=False):
         lines.draw(axes, data[data["normalization"] == panel], marks, scale=100)
@@ -74,11 +85,13 @@ def _table(part: Slice, name: str, columns: dict[str, str]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _panels(part: Slice, data: pd.DataFrame, series: str, marks: dict[str, Mark]) -> canvas.Figure:
+def _panels(part: Slice, data: pd.DataFrame, series: str, marks: dict[str, Mark]) -> Figure:
     panels = part.order("normalization")
     rows = {panel: part.within("activation", "normalization", panel) for panel in panels}
     heights = [dots.height(len(rows[panel]), len(marks)) for panel in panels]
-    figure, grid = canvas.sheet(len(panels), heights=heights, around=dots.around(len(panels)), remarks=part.remarks, sharex=True)
+    figure, grid = canvas.sheet(
+        len(panels), heights=heights, around=dots.around(len(panels)), remarks=part.remarks, sharex=True
+    )
     for axes, panel in zip(grid[:, 0], panels, strict=True):
         some = data[data["normalization"] == panel]
         points = pd.DataFrame({"row": some["activation"], "series": some[series]})
@@ -103,8 +116,11 @@ def _handle(label: str, mark: Mark, series: str) -> Line2D:
 
 
 def _extremes(data: pd.DataFrame) -> dict[str, object]:
-    known = data.dropna(subset="value")
+    known = data.dropna(subset="value").sort_values("value", kind="stable")
     if known.empty:
-        return {"most": None}
-    worst = known.loc[known["value"].idxmax()]
-    return {"most": float(worst["value"]), "most_at": f"{worst['activation']} with {canvas.title(worst['normalization'])}"}
+        return {"most": None, "most_at": ""}
+    worst = known.iloc[-1]
+    return {
+        "most": float(worst["value"]),
+        "most_at": f"{worst['activation']} with {canvas.title(worst['normalization'])}",
+    }

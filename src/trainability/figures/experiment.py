@@ -19,7 +19,7 @@ from trainability.plan import Plan
 MOST_LINES = 10  # as many lines as colours, marks and a legend can tell apart
 
 
-class NothingToShow(Exception):  # noqa: N818 (no error: a figure that says why it is empty)
+class NothingToShow(Exception):
     """A slice has no trained cell; the message is the sentence that the figure shows instead."""
 
 
@@ -30,7 +30,7 @@ class Slice:
     planned: pd.DataFrame  # a row per cell, trained or excluded: cell, included, reason and the factors
     tables: dict[str, pd.DataFrame]
     varying: tuple[str, ...]
-    orders: dict[str, list[str]]  # the values of each varying factor in the order of the whole plan
+    orders: dict[str, list[str]]  # all values of each varying factor, in the order in which figures show them
     remarks: tuple[str, ...]  # sentences that the figure must say about its own completeness
 
     def __getitem__(self, table: str) -> pd.DataFrame:
@@ -40,7 +40,7 @@ class Slice:
         return rows.drop(columns=list(self.varying), errors="ignore").merge(labels, on="cell", how="inner")
 
     def order(self, factor: str, included: bool = True) -> list[str]:
-        """The values of a factor in the configuration's order, of the trained cells or of all."""
+        """The values of a factor that the trained cells have, or all cells, in the figures' order."""
         rows = self.planned[self.planned["included"]] if included else self.planned
         present = set(rows[factor])
         return [value for value in self.orders[factor] if value in present]
@@ -76,8 +76,17 @@ class Experiment:
         """The accuracy of guessing evenly among the classes of the base's data set."""
         return 1.0 / self.settings.base.dataset.classes
 
+    def order(self, factor: str) -> list[str]:
+        """All values of a factor, in the order of the study that varies it most, then of the others."""
+        studies = [study for study in self.settings.studies.values() if study is not None]
+        grids = [getattr(study.grid, factor) or [] for study in studies]
+        fixed = [value for study in studies if (value := getattr(study.overrides, factor)) is not None]
+        values = [*sorted(grids, key=len, reverse=True), fixed, [getattr(self.settings.base, factor)]]
+        labels = [getattr(value, "label", value) for some in values for value in some]
+        return list(dict.fromkeys(labels))
+
     def at_base(self, *varying: str) -> Slice:
-        """The cells whose factors are the base's except `varying`; raises NothingToShow where none is trained."""
+        """The cells with the base's factors except for `varying`; raises NothingToShow where none is trained."""
         at = np.ones(len(self.planned), dtype=bool)
         for factor in FACTORS:
             if factor not in varying:
@@ -90,8 +99,10 @@ class Experiment:
                 f"{'varies' if len(varying) == 1 else 'vary'}."
             )
         rows, remarks = _fewer(rows)
-        remarks += [_alone(rows, factor) for factor in varying if rows["included"].sum() and _single(rows, factor)]
-        orders = {factor: list(self.planned[factor].unique()) for factor in varying}
+        remarks += [
+            _alone(rows, factor) for factor in varying if rows["included"].sum() and _single(rows, factor)
+        ]
+        orders = {factor: self.order(factor) for factor in varying}
         return Slice(rows, self.tables, varying, orders, tuple(remarks))
 
     def _sized_alike(self, varying: Sequence[str]) -> np.ndarray:
@@ -106,15 +117,18 @@ class Experiment:
 
 def load(settings: Config, plan: Plan, tables: Path, data: Path) -> Experiment:
     """Read the tables of an experiment."""
-    frames = {name: pd.read_parquet(tables / f"{name}.parquet") for name in ("runs", "cells", "curves", "layers")}
+    frames = {
+        name: pd.read_parquet(tables / f"{name}.parquet") for name in ("runs", "cells", "curves", "layers")
+    }
     return Experiment(settings, planned(plan), frames, data)
 
 
 def planned(plan: Plan) -> pd.DataFrame:
-    """A row per cell of the plan: its key, whether it is trained, why not, and its factors."""
+    """A row per cell of the plan: its key, whether it is trained, why not, its factors, and its data's folder."""
     rows = [
         {"cell": key, "included": entry.included, "reason": entry.reason}
         | {"one_piece": entry.cell.activation.pieces == 1}
+        | {"folder": f"{entry.cell.dataset.slug}/{entry.cell.preprocessing.slug}"}
         | entry.cell.labels
         for key, entry in plan.items()
     ]

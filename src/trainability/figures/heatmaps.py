@@ -1,4 +1,4 @@
-"""Heat maps of activation by initialisation, a panel per normalization, with what failed and what was left out."""
+"""Heat maps by initialisation and activation, with what failed and what was left out of the plan."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from trainability.tables import steps_column
 ROW = 0.2  # inches
 AROUND = 1.75  # inches that the colour bar, the key and one panel's title and names take
 FEW = 4  # panels with fewer rows leave the names of the columns to the last panel
-SIGNS = {"diverged": "×", "stalled": "○", "ok": ""}
 FACTORS = ("activation", "init", "normalization")
 
 
@@ -32,7 +31,15 @@ def accuracy(experiment: Experiment) -> Drawing:
     """Mean test accuracy."""
     part = experiment.at_base(*FACTORS)
     data = table(part, "test_accuracy")
-    figure = maps(part, data, Normalize(0, 1), "cividis", lambda value, digits: f"{100 * value:.{digits}f}", "test accuracy (%)", 100)
+    figure = maps(
+        part,
+        data,
+        Normalize(0, 1),
+        "cividis",
+        lambda value, digits: f"{100 * value:.{digits}f}",
+        "test accuracy (%)",
+        100,
+    )
     return Drawing(figure, data, _facts(data), part.remarks)
 
 
@@ -40,7 +47,15 @@ def dead(experiment: Experiment) -> Drawing:
     """Mean share of dead units after training."""
     part = experiment.at_base(*FACTORS)
     data = table(part, "dead_fraction")
-    figure = maps(part, data, Normalize(0, 1), "cividis_r", lambda value, digits: f"{100 * value:.{digits}f}", "dead units (%)", 100)
+    figure = maps(
+        part,
+        data,
+        Normalize(0, 1),
+        "cividis_r",
+        lambda value, digits: f"{100 * value:.{digits}f}",
+        "dead units (%)",
+        100,
+    )
     return Drawing(figure, data, _facts(data), part.remarks)
 
 
@@ -57,16 +72,24 @@ def steps(experiment: Experiment) -> Drawing:
 
 
 def table(part: Slice, column: str) -> pd.DataFrame:
-    """A row per planned cell, trained or excluded: the figure with its interval, the status, and why it is left out."""
+    """A row per planned cell, trained or excluded: figure with interval, status, and why it is left out."""
     names = ["cell", "status", "ok", "diverged", "stalled", "seeds", "learning_rate"]
     cells = part.tables["cells"]
-    figures = cells[names].assign(**{n: cells[f"{column}{s}"] for n, s in (("value", ""), ("low", "_low"), ("high", "_high"))})
+    figures = cells[names].assign(
+        **{n: cells[f"{column}{s}"] for n, s in (("value", ""), ("low", "_low"), ("high", "_high"))}
+    )
     rows = part.planned[["cell", *part.varying, "included", "reason"]]
     return rows.merge(figures, on="cell", how="left").assign(quantity=column)
 
 
 def maps(
-    part: Slice, data: pd.DataFrame, norm: Normalize, palette: str, write: Callable[[float, int], str], label: str, unit: float = 1
+    part: Slice,
+    data: pd.DataFrame,
+    norm: Normalize,
+    palette: str,
+    write: Callable[[float, int], str],
+    label: str,
+    unit: float = 1,
 ) -> Figure:
     """One heat map per normalization with a common colour bar and a key of the signs in use."""
     panels = part.order("normalization")
@@ -81,10 +104,17 @@ def maps(
         axes.set_title(canvas.title(panel))
         axes.tick_params(labelbottom=name)
     bar = figure.colorbar(
-        ScalarMappable(norm, palette), ax=list(grid[:, 0]), location="bottom", aspect=30, pad=0.02, label=label
+        ScalarMappable(norm, palette),
+        ax=list(grid[:, 0]),
+        location="bottom",
+        aspect=30,
+        pad=0.02,
+        label=label,
     )
     if isinstance(norm, LogNorm):
-        scales.ticks(bar.ax.xaxis, scales.round_steps(norm.vmin or 1, norm.vmax or 10), lambda value: f"{value:g}")
+        scales.ticks(
+            bar.ax.xaxis, scales.round_steps(norm.vmin or 1, norm.vmax or 10), lambda value: f"{value:g}"
+        )
     else:
         bar.ax.xaxis.set_major_formatter(lambda value, _: f"{unit * value:g}")
     handles = _key(data)
@@ -97,13 +127,15 @@ def heat(
     axes: Axes, data: pd.DataFrame, rows: list[str], columns: list[str], norm: Normalize, palette: str,
     write: Callable[[float, int], str],
 ) -> None:  # fmt: skip
-    """One heat map of `data` (init, activation, value, included and perhaps status); a figure in every cell."""
+    """One heat map of `data` (init, activation, value, included, perhaps status), all figures written."""
     values = np.full((len(rows), len(columns)), np.nan)
     texts = np.full(values.shape, "", dtype=object)
-    for entry in data.itertuples():
+    for entry in data.itertuples():  # type: Any
         at = rows.index(entry.init), columns.index(entry.activation)
         if not entry.included:
-            axes.add_patch(Rectangle(at[::-1], 1, 1, facecolor="white", edgecolor="0.6", hatch="////", linewidth=0))
+            axes.add_patch(
+                Rectangle(at[::-1], 1, 1, facecolor="white", edgecolor="0.6", hatch="////", linewidth=0)
+            )
             continue
         values[at], texts[at] = entry.value, _text(entry, write)
     colours = matplotlib.colormaps[palette]
@@ -114,7 +146,9 @@ def heat(
     )  # fmt: skip
     for (row, column), text in np.ndenumerate(texts):
         value = float(norm(limited[row, column])) if np.isfinite(values[row, column]) else np.nan
-        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center_baseline", color=_legible(colours, value))
+        axes.text(
+            column + 0.5, row + 0.5, text, ha="center", va="center_baseline", color=_legible(colours, value)
+        )
     axes.tick_params(length=0)
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0)
@@ -122,11 +156,11 @@ def heat(
 
 
 def _text(entry: Any, write: Callable[[float, int], str]) -> str:
-    sign = SIGNS.get(getattr(entry, "status", "ok"), "")
+    sign = canvas.SIGNS[getattr(entry, "status", "ok")]
     if np.isposinf(entry.value):
         return f"{sign}∞"
     if not np.isfinite(entry.value):
-        return sign or "–"
+        return sign or canvas.UNKNOWN
     return sign + write(entry.value, 0 if sign else 1)  # a cell has room for four characters
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,24 @@ from numpy.typing import NDArray
 from trainability import datasets, files, preprocessing
 from trainability.figures import canvas, dots, scales, steps
 from trainability.figures.canvas import Drawing
-from trainability.figures.experiment import Experiment
+from trainability.figures.experiment import Experiment, Slice
 
 EXAMPLES = 5  # classes with an image each
 
 
 def effect(experiment: Experiment) -> Drawing:
     """Test accuracy and median steps to the middle target by preprocessing and activation."""
-    part = experiment.at_base("preprocessing", "activation", "normalization")
+    part = _varied(experiment.at_base("preprocessing", "activation", "normalization"))
     data = _effects(experiment, part)
     panels, order = part.order("normalization"), part.order("preprocessing")
     activations = part.order("activation")
-    every = canvas.marks(experiment.planned["activation"].unique())
+    every = canvas.marks(experiment.order("activation"))
     names = {name: f"{name}\n{_condition(data, name)}" for name in order}
     rows = {panel: part.within("preprocessing", "normalization", panel) for panel in panels}
     heights = [dots.height(len(rows[panel]), max(3, len(activations))) for panel in panels]
-    figure, grid = canvas.sheet(len(panels), 2, heights=heights, around=dots.around(len(panels)), remarks=part.remarks)
+    figure, grid = canvas.sheet(
+        len(panels), 2, heights=heights, around=dots.around(len(panels)), remarks=part.remarks
+    )
     accuracy = data[data["quantity"] == "test_accuracy"]
     median = data.loc[data["quantity"] == "median_steps", ["value", "low", "high"]]
     for (left, right), panel in zip(grid, panels, strict=True):
@@ -38,7 +41,11 @@ def effect(experiment: Experiment) -> Drawing:
         scales.steps_or_never(right, median, experiment.budget)
         for axes, quantity in ((left, "test_accuracy"), (right, "median_steps")):
             some = here[here["quantity"] == quantity]
-            place = scales.within if quantity == "test_accuracy" else lambda v: scales.placed(v, experiment.budget)
+            place = (
+                scales.within
+                if quantity == "test_accuracy"
+                else lambda v: scales.placed(v, experiment.budget)
+            )
             points = pd.DataFrame({"row": some["preprocessing"], "series": some["activation"]})
             points = points.assign(**{name: place(some[name]) for name in ("value", "low", "high")})
             dots.dots(axes, points, rows[panel], activations, every, labels)
@@ -50,27 +57,36 @@ def effect(experiment: Experiment) -> Drawing:
     return Drawing(figure, data, _spread(data, experiment.settings.base.activation.label), part.remarks)
 
 
-def _effects(experiment: Experiment, part: Any) -> pd.DataFrame:
+def _varied(part: Slice) -> Slice:
+    """Without activations and normalizations that are trained with one preprocessing, if any has more."""
+    rows = part.planned[part.planned["included"]]
+    for factor in ("normalization", "activation"):
+        counts = rows.groupby(factor, sort=False)["preprocessing"].nunique()
+        if counts.max() > 1:
+            rows = rows[rows[factor].isin(counts.index[counts > 1])]
+    return dataclasses.replace(part, planned=rows)
+
+
+def _effects(experiment: Experiment, part: Slice) -> pd.DataFrame:
     cells = part["cells"]
     names = ["cell", *part.varying, "seeds", "learning_rate"]
-    accuracy = cells[names].assign(
-        quantity="test_accuracy", value=cells["test_accuracy"], low=cells["test_accuracy_low"], high=cells["test_accuracy_high"]
-    )  # fmt: skip
+    accuracy = cells[names].assign(quantity="test_accuracy", value=cells["test_accuracy"])
+    accuracy = accuracy.assign(low=cells["test_accuracy_low"], high=cells["test_accuracy_high"])
     median = steps.table(part, [experiment.target], experiment.budget).assign(quantity="median_steps")
     data = pd.concat([accuracy, median[accuracy.columns]], ignore_index=True)
-    return data.assign(condition_number=data["preprocessing"].map(conditions(experiment)))
+    return data.assign(condition_number=data["preprocessing"].map(conditions(experiment, part)))
 
 
-def folders(experiment: Experiment) -> dict[str, Path]:
-    """The folder of each preprocessing of the base's data set, by label; the folders' manifests know their labels."""
-    dataset = experiment.data / experiment.settings.base.dataset.slug
-    return {str(files.load_json(path)["label"]): path.parent for path in sorted(dataset.glob("*/preprocessing.json"))}
+def folders(experiment: Experiment, part: Slice) -> dict[str, Path]:
+    """The folder of each preprocessing's data, by label."""
+    rows = part.planned[part.planned["included"]]
+    return {row.preprocessing: experiment.data / row.folder for row in rows.itertuples()}
 
 
-def conditions(experiment: Experiment) -> dict[str, float]:
+def conditions(experiment: Experiment, part: Slice) -> dict[str, float]:
     """Condition number of the training covariance after each preprocessing, without null directions."""
     found = {}
-    for label, folder in folders(experiment).items():
+    for label, folder in folders(experiment, part).items():
         after = files.load_json(folder / "preprocessing.json")["statistics"]["after"]
         number = after["condition_number"]
         found[label] = np.nan if number is None else float(number)
@@ -81,7 +97,9 @@ def _condition(data: pd.DataFrame, name: str) -> str:
     number = data.loc[data["preprocessing"] == name, "condition_number"].iloc[0]
     if not np.isfinite(number):
         return "κ undefined"
-    return f"κ = {number:.2g}" if number < 1000 else f"κ = {number:.0e}".replace("e+0", "e").replace("e+", "e")
+    return (
+        f"κ = {number:.3g}" if number < 1000 else f"κ = {number:.0e}".replace("e+0", "e").replace("e+", "e")
+    )
 
 
 def _mark(label: str, mark: canvas.Mark) -> Line2D:
@@ -104,13 +122,19 @@ def images(experiment: Experiment) -> Drawing:
     manifest, splits = datasets.load(experiment.data / experiment.settings.base.dataset.slug)
     chosen = _examples(splits.test_labels)
     shape = tuple(manifest["image_shape"])
-    where = folders(experiment)
+    where = folders(experiment, part)
     rows: dict[str, tuple[NDArray[np.float64], bool]] = {
         "original": (splits.test_images[chosen].reshape(len(chosen), -1).astype(float), False)
     }
     for label in part.order("preprocessing"):
         rows[label] = seen(where[label], chosen)
-    figure, grid = canvas.sheet(len(rows), len(chosen), heights=[0.58] * len(rows), around=0.04 * len(rows) + 0.2, remarks=part.remarks)
+    figure, grid = canvas.sheet(
+        len(rows),
+        len(chosen),
+        heights=[0.58] * len(rows),
+        around=0.04 * len(rows) + 0.2,
+        remarks=part.remarks,
+    )
     records = []
     for axes_row, (label, (values, mapped_back)) in zip(grid, rows.items(), strict=True):
         low, high = float(values.min()), float(values.max())
@@ -118,8 +142,11 @@ def images(experiment: Experiment) -> Drawing:
             pixels = (example.reshape(shape) - low) / ((high - low) or 1.0)
             axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axes.set(xticks=[], yticks=[])
-            records += [{"preprocessing": label, "example": int(index), "pixel": p, "value": v} for p, v in enumerate(example)]
-        words = f"{label}{' *' if mapped_back else ''}\n{low:.3g} to {high:.3g}".replace("-", "−")
+            records += [
+                {"preprocessing": label, "example": int(index), "pixel": p, "value": v}
+                for p, v in enumerate(example)
+            ]
+        words = f"{label}{' *' if mapped_back else ''}\n{low:.3g} to {high:.3g}"
         axes_row[0].set_ylabel(words, rotation=0, ha="right", va="center", labelpad=6)
     for axes, index in zip(grid[0], chosen, strict=True):
         axes.set_title(_short(manifest["class_names"][splits.test_labels[index]]), loc="center")
@@ -134,8 +161,8 @@ def images(experiment: Experiment) -> Drawing:
 def seen(folder: Path, chosen: NDArray[np.intp]) -> tuple[NDArray[np.float64], bool]:
     """Test examples [m, d] as the network sees them, in image space, and whether they had to be mapped back.
 
-    What a projection made of an example lives in other coordinates; the pseudo-inverse of its matrix takes it back
-    to pixels, and the mean is added again: the picture of what the kept components hold.
+    What a projection made of an example lives in other coordinates; the pseudo-inverse of its matrix takes it
+    back to pixels, and the mean is added again: the picture of what the kept components hold.
     """
     _, arrays = preprocessing.load(folder)
     fitted = preprocessing.load_map(folder)

@@ -12,7 +12,7 @@ from trainability.figures.canvas import Drawing, Mark
 from trainability.figures.experiment import Experiment, Slice
 
 LOGARITHMIC = {
-    "preactivation_std": "pre-activa-\ntion std",
+    "preactivation_std": "pre-act.\nstd",
     "activation_std": "activation\nstd",
     "relative_gradient_std": "gradient std\n/ last",
 }
@@ -25,7 +25,7 @@ MOMENTS = ("start", "end")
 
 
 def table(part: Slice) -> pd.DataFrame:
-    """A row per cell, moment, layer and quantity: median, lowest and highest over seeds at the selected rate."""
+    """A row per cell, moment, layer and quantity: median, lowest and highest over seeds."""
     layers = part["layers"]
     ends = {"start": layers["step"].min(), "end": layers.groupby("cell")["step"].transform("max")}
     frames = []
@@ -43,7 +43,8 @@ def table(part: Slice) -> pd.DataFrame:
         keys = ["cell", *part.varying, "quantity", "layer"]
         grouped = long.groupby(keys, sort=False)["figure"]
         frames.append(grouped.agg(value="median", low="min", high="max").reset_index().assign(moment=moment))
-    return pd.concat(frames, ignore_index=True)
+    joined: pd.DataFrame = pd.concat(frames, ignore_index=True)
+    return joined
 
 
 def draw(experiment: Experiment) -> Drawing:
@@ -54,11 +55,17 @@ def draw(experiment: Experiment) -> Drawing:
     panels = sorted(order, key=lambda name: name != base)[:2]
     data = table(part)
     data = data[data["normalization"].isin(panels)]
-    marks = canvas.marks(experiment.planned["activation"].unique())
+    marks = canvas.marks(experiment.order("activation"))
     quantities = LOGARITHMIC | SHARES
     columns = [(panel, moment) for panel in panels for moment in MOMENTS]
     figure, grid = canvas.sheet(
-        len(quantities), len(columns), heights=[0.85] * len(quantities), around=1.9, remarks=part.remarks, sharex=True, sharey="row"
+        len(quantities),
+        len(columns),
+        heights=[0.85] * len(quantities),
+        around=1.9,
+        remarks=part.remarks,
+        sharex=True,
+        sharey="row",
     )
     for axes_row, (quantity, words) in zip(grid, quantities.items(), strict=True):
         some = data[data["quantity"] == quantity]

@@ -14,7 +14,7 @@ from trainability.figures.canvas import Mark
 def summary(runs: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
     """Mean, lowest and highest of each column over the runs of a cell at an epoch, in long form.
 
-    A mean is undefined where a run has no finite figure: the mean of the survivors would flatter those that diverge.
+    A mean is undefined where a run has no finite figure: the mean of the survivors would flatter.
     """
     frames = []
     keys = ["cell", *by, "epoch"]
@@ -40,7 +40,9 @@ def draw(axes: Axes, data: pd.DataFrame, marks: Mapping[str, Mark], scale: float
         axes.plot(x, mean, markersize=3.5, markevery=(index % 6, 7), **mark._asdict())
         known = np.flatnonzero(np.isfinite(mean))
         if len(known) and known[-1] < len(mean) - 1:
-            axes.plot(x[known[-1]], mean[known[-1]], marker="x", markersize=7, markeredgewidth=2, color=mark.color)
+            axes.plot(
+                x[known[-1]], mean[known[-1]], marker="x", markersize=7, markeredgewidth=2, color=mark.color
+            )
 
 
 def span(data: pd.DataFrame) -> tuple[float, float]:

@@ -18,36 +18,47 @@ QUANTITIES = ("validation_accuracy", "dead_fraction")
 def table(part: Slice) -> pd.DataFrame:
     """A row per cell, rate and quantity: mean over seeds with interval, and how many runs diverged.
 
-    A diverged run counts with accuracy 0, as it does when the rate is chosen; its dead units are not known where
-    its figures are not finite, and then neither is the mean.
+    A diverged run counts with accuracy 0, as it does when the rate is chosen. Its dead units are unknown where its
+    figures are not finite, and then so is the mean.
     """
     rows = []
     for (cell, rate), some in part["runs"].groupby(["cell", "learning_rate"], sort=False):
         diverged = some["status"].eq("diverged")
         labels = {name: some[name].iloc[0] for name in part.varying}
         for quantity in QUANTITIES:
-            values = some[quantity].astype(float)
+            values = some[quantity].astype("float64")
             if quantity == "validation_accuracy":
                 values = values.where(~diverged, 0.0)
             estimate = statistics.Estimate(np.nan, np.nan, np.nan)
             if np.isfinite(values).all():
                 rng = seeding.generator(0, "bootstrap", str(cell), quantity, str(rate))
-                estimate = statistics.bootstrap(values.to_numpy(), rng)
+                estimate = statistics.bootstrap(values.to_numpy(dtype=np.float64), rng)
             rows.append(
                 {"cell": cell, **labels, "learning_rate": rate, "quantity": quantity, **estimate._asdict()}
-                | {"runs": len(some), "diverged": int(diverged.sum()), "selected": bool(some["selected"].any())}
+                | {
+                    "runs": len(some),
+                    "diverged": int(diverged.sum()),
+                    "selected": bool(some["selected"].any()),
+                }
             )
     return pd.DataFrame(rows)
 
 
 def draw(experiment: Experiment) -> Drawing:
-    """Validation accuracy and dead units against the rate by activation, a row of panels per normalization."""
+    """Validation accuracy and dead units against the rate by activation, a row a normalization."""
     part = experiment.at_base("activation", "normalization")
     data = table(part)
-    marks = canvas.marks(experiment.planned["activation"].unique())
+    marks = canvas.marks(experiment.order("activation"))
     panels = part.order("normalization")
-    figure, grid = canvas.sheet(len(panels), 2, heights=[1.15] * len(panels), around=0.25 * len(panels) + 1.1, remarks=part.remarks, sharex=True)
-    accuracies = data.loc[data["quantity"] == "validation_accuracy", ["low", "high"]].stack()
+    figure, grid = canvas.sheet(
+        len(panels),
+        2,
+        heights=[1.15] * len(panels),
+        around=0.25 * len(panels) + 1.1,
+        remarks=part.remarks,
+        sharex=True,
+    )
+    accuracies = data.loc[data["quantity"] == "validation_accuracy", ["low", "high"]].to_numpy().ravel()
     highest = data.loc[data["quantity"] == "dead_fraction", "high"].max()
     for axes_row, panel in zip(grid, panels, strict=True):
         here = data[data["normalization"] == panel]
@@ -81,7 +92,13 @@ def _lines(axes: Axes, data: pd.DataFrame, marks: dict[str, Mark]) -> None:
         axes.vlines(x, line["low"], line["high"], color=mark.color, linewidth=1)
         lost = line["diverged"] > 0
         axes.plot(
-            x[lost], y[lost], linestyle="none", marker="x", markersize=7, markeredgewidth=1.8, color=mark.color
+            x[lost],
+            y[lost],
+            linestyle="none",
+            marker="x",
+            markersize=7,
+            markeredgewidth=1.8,
+            color=mark.color,
         )
 
 

@@ -22,7 +22,7 @@ WALL = 1.35  # the line between the budget and `never`
 
 def within(values: ArrayLike) -> np.ndarray:
     """Accuracies moved inside what a logit axis shows."""
-    return np.clip(np.asarray(values, dtype=float), LOWEST, HIGHEST)
+    return np.asarray(np.clip(np.asarray(values, dtype=float), LOWEST, HIGHEST))
 
 
 def accuracy(axes: Axes, values: Iterable[float], chance: float, horizontal: bool) -> None:
@@ -33,13 +33,17 @@ def accuracy(axes: Axes, values: Iterable[float], chance: float, horizontal: boo
     low, high = (1 / (1 + math.exp(-x)) for x in (low - 0.3, high + 0.3))
     (axes.set_xscale if horizontal else axes.set_yscale)("logit")
     (axes.set_xlim if horizontal else axes.set_ylim)(low, high)
-    ticks(axis, _spaced([tick for tick in ACCURACIES if low <= tick <= high], 0.13 if horizontal else 0.16), lambda value: f"{100 * value:g}")
+    ticks(
+        axis,
+        _spaced([tick for tick in ACCURACIES if low <= tick <= high], 0.13 if horizontal else 0.16),
+        lambda value: f"{100 * value:g}",
+    )
     line = axes.axvline if horizontal else axes.axhline
     line(chance, color=INK, linestyle=":", linewidth=1)
 
 
 def _spaced(values: list[float], share: float) -> list[float]:
-    """Those of the ticks whose labels do not touch: at least a share of their range apart, high ones first."""
+    """The ticks whose labels do not touch: at least a share of their range apart, high ones first."""
     places = {value: math.log(value / (1 - value)) for value in values}
     least = share * (max(places.values(), default=0.0) - min(places.values(), default=0.0))
     kept: list[float] = []
@@ -72,9 +76,11 @@ def steps_or_never(axes: Axes, steps: ArrayLike, budget: float) -> None:
 
 def round_steps(first: float, last: float, most: float = 200) -> list[float]:
     """Round numbers between two steps: powers of ten, and up to `most` from end to end others too."""
-    leading = (1,) if last > most * first else (1, 3) if last > 10 * first else (1, 2, 5)
+    leading = (1,) if last > most * first else (1, 3) if last > 30 * first else (1, 2, 5)
     powers = range(int(math.log10(last)) + 1)
-    return [digit * 10.0**power for power in powers for digit in leading if first <= digit * 10.0**power <= last]
+    return [
+        digit * 10.0**power for power in powers for digit in leading if first <= digit * 10.0**power <= last
+    ]
 
 
 def placed(steps: pd.Series, budget: float) -> pd.Series:
@@ -96,7 +102,9 @@ def logarithmic(axes: Axes, low: float, high: float) -> None:
     first, last = math.floor(math.log10(low / 1.6)), math.ceil(math.log10(high * 1.6))
     stride = max(1, math.ceil((last - first) / 4))
     leading = (1, 3) if last - first <= 2 else (1,)
-    places = [digit * 10.0**power for power in range(first, last + 1) if power % stride == 0 for digit in leading]
+    places = [
+        digit * 10.0**power for power in range(first, last + 1) if power % stride == 0 for digit in leading
+    ]
     ticks(axes.yaxis, places, _plain)
 
 

@@ -21,7 +21,11 @@ def load(path: Path) -> dict[str, dict[str, str]]:
 
 
 def describe(
-    templates: Mapping[str, Mapping[str, str]], name: str, title: str, experiment: Experiment, drawing: Drawing
+    templates: Mapping[str, Mapping[str, str]],
+    name: str,
+    title: str,
+    experiment: Experiment,
+    drawing: Drawing,
 ) -> dict[str, str]:
     """Title, alternative text and caption of a figure, and a note where it has a remark to make.
 

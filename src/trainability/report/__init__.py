@@ -33,7 +33,7 @@ from trainability.report import (
 )
 from trainability.report.blocks import Block, Figure, Items, Prose, Section
 from trainability.report.material import Material
-from trainability.report.wording import PERCENT, count
+from trainability.report.wording import PERCENT
 
 SOURCES = ("template.html.j2", "style.css", "script.js")
 
@@ -91,6 +91,11 @@ def abstract(found: Material) -> Prose:
     base = found.settings.base
     rows = found.around_base("activation")
     seeds = len(found.settings.seeds)
+    brackets = (
+        f"Brackets hold 95{PERCENT} intervals over {seeds} seeds; where there are none, they have no width."
+    )
+    if seeds == 1:
+        brackets = "With one seed there are no intervals, and differences cannot be told from chance."
     return Prose(
         (
             " ".join((sentences.scope(found), sentences.fates(found))),
@@ -105,8 +110,7 @@ def abstract(found: Material) -> Prose:
                 )
             ),
             sentences.forgiveness(effects.spreads(found)),
-            f"Brackets hold 95{PERCENT} intervals over {count(seeds, 'seed')}; a figure without brackets was "
-            "the same for all seeds.",
+            brackets,
         )
     )
 

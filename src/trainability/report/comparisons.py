@@ -23,7 +23,7 @@ from trainability.report.wording import (
 
 Row = Mapping[Any, Any]
 EDGE = {"low": "lowest", "high": "highest"}
-BRACKETS = "Brackets: 95 % interval over seeds; without brackets all seeds agree."
+BRACKETS = "Brackets: 95 % interval over seeds, left out where it has no width."
 SETTING = "Every activation with every normalization at the base setting"
 
 

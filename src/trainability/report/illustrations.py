@@ -14,6 +14,7 @@ from pathlib import Path
 
 from trainability import files
 from trainability.report.blocks import Column, Entry, Figure, Table
+from trainability.report.wording import count
 
 MOST_ROWS = 200  # of a table that the page repeats; longer ones are a download only
 PIXELS = {"": 1.0, "px": 1.0, "pt": 96 / 72, "in": 96.0, "mm": 96 / 25.4, "cm": 96 / 2.54}
@@ -26,7 +27,7 @@ def load(folder: Path, names: Iterable[str]) -> dict[str, Figure]:
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise files.CorruptFileError(
-            f"{len(missing)} files of figures are missing; run snakemake to draw them:\n  "
+            f"{count(len(missing), 'file')} of figures cannot be found; run snakemake to draw them:\n  "
             + "\n  ".join(missing)
         )
     return {name: _figure(folder, name) for name in names}
@@ -74,7 +75,7 @@ def _data(name: str, text: str) -> Table | None:
         "The numbers behind the figure.",
         tuple(Column(label, numeric[i]) for i, label in enumerate(head)),
         tuple(
-            tuple(Entry(_short(field) if numeric[i] else field) for i, field in enumerate(row))
+            tuple(Entry(_short(field), field) if numeric[i] else Entry(field) for i, field in enumerate(row))
             for row in rows
         ),
     )

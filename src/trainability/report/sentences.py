@@ -93,8 +93,8 @@ def deadest(rows: pd.DataFrame) -> str:
     none = [name for name, e in known if e.value == 0]
     parts = []
     if len(none) < len(known):
-        most = max(_shown(e.value) for _, e in known)
-        first = [(name, e) for name, e in known if _shown(e.value) == most]
+        most = percent(max(e.value for _, e in known))
+        first = [(name, e) for name, e in known if percent(e.value) == most]
         largest = (
             "the largest share of dead units was"
             if len(known) > len(first)
@@ -114,11 +114,11 @@ def most_accurate(rows: pd.DataFrame) -> str:
     found = [(name, e) for name, e in _estimates(rows, "test_accuracy") if np.isfinite(e.value)]
     if not found:
         return "Final accuracy: no cell has the base setting."
-    ranked = sorted({_shown(e.value) for _, e in found})
-    best = [(name, e) for name, e in found if _shown(e.value) == ranked[-1]]
-    if len(ranked) == 1:
+    highest, lowest = (percent(pick(e.value for _, e in found)) for pick in (max, min))
+    best = [(name, e) for name, e in found if percent(e.value) == highest]  # what reads equal is called equal
+    if highest == lowest:
         return f"Mean test accuracy was {_each(best, percent)} with {_names(best)}."
-    worst = [(name, e) for name, e in found if _shown(e.value) == ranked[0]]
+    worst = [(name, e) for name, e in found if percent(e.value) == lowest]
     return (
         f"Mean test accuracy was highest with {_names(best)}, {_each(best, percent)}, "
         f"and lowest with {_names(worst)}, {_each(worst, percent)}."
@@ -129,7 +129,7 @@ def forgiveness(found: pd.DataFrame) -> str:
     """How batch normalization changed the spread over initialisations; `found` is what `spreads` returns."""
     if found.empty:
         return "No activation was trained with several initialisations with and without batch normalization."
-    before, after = found["spread_none"].map(_shown), found["spread_batchnorm"].map(_shown)
+    before, after = ((100 * found[f"spread_{name}"]).round(1) for name in ("none", "batchnorm"))
     groups = {
         "narrowed this gap for": found["activation"][after < before],
         "widened it for": found["activation"][after > before],
@@ -160,11 +160,6 @@ def edges(cells: pd.DataFrame) -> str:
 
 def _estimates(rows: pd.DataFrame, name: str) -> Named:
     return [(str(row["activation"]), estimate_of(row, name)) for row in records(rows)]
-
-
-def _shown(share: float) -> float:
-    """A share to the precision that is printed: what looks equal is called equal."""
-    return round(100 * share, 1)
 
 
 def _names(found: Named) -> str:

@@ -1,0 +1,83 @@
+"""A small experiment, trained through the package in about a second, for the tests of the report."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from trainability import config, datasets, files, plan, preprocessing, record, tables, training
+from trainability.figures import FIGURES
+
+SOURCES = Path(__file__).parents[1] / "report"
+CONFIG: dict[str, Any] = {
+    "title": "A small experiment",
+    "base": {"depth": 2, "width": 8, "epochs": 2, "batch_size": 32, "probe_examples": 64},
+    "seeds": 2,
+    "learning_rates": [0.05, 1e6],
+    "targets": [0.15, 0.2],
+    "studies": {
+        "activations": {
+            "question": "Which activation is fastest?",
+            "grid": {
+                "activation": ["relu", "elu"],
+                "init": ["kaiming_normal", "xavier_normal"],
+                "normalization": ["none", "batchnorm"],
+            },
+            "exclude": [
+                {"when": "activation == 'elu' and init == 'xavier_normal'", "reason": "two are enough"}
+            ],
+        }
+    },
+}
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="200pt" viewBox="0 0 {width} 200">'
+    '<text x="9" y="30">{name}</text></svg>'
+)
+
+
+class Sample:
+    """An experiment below `folder`, as the workflow would leave it, but with stand-ins for its figures."""
+
+    def __init__(self, folder: Path, **changes: Any) -> None:
+        self.settings = config.read(CONFIG | changes)
+        self.plan = plan.make_plan(self.settings)
+        self.tables, self.figures = folder / "tables", folder / "figures"
+        self.cells, self.data = folder / "cells", folder / "data"
+        self.sources, self.page = SOURCES, folder / "report.html"
+
+    def make(self) -> Sample:
+        """Prepare, train and tabulate; return self."""
+        for cell in plan.included(self.plan).values():
+            self._train(cell)
+        collected = tables.collect(self.plan, self.cells, self.settings.targets)
+        tables.write(collected, self.tables)
+        for number, name in enumerate(FIGURES):
+            self._draw(name, 700 if number % 2 else 300)
+        return self
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What `report.render` takes."""
+        folders = (self.tables, self.figures, self.cells, self.data, self.sources)
+        return (self.settings, self.plan, *folders, self.page)
+
+    def _train(self, cell: Any) -> None:
+        raw = self.data / cell.dataset.slug
+        prepared = raw / cell.preprocessing.slug
+        if not (prepared / "preprocessing.json").exists():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of scikit-learn's own imports
+                datasets.prepare(cell.dataset, raw, None, raw)
+            preprocessing.prepare(cell.preprocessing, raw, prepared)
+        manifest, arrays = preprocessing.load(prepared)
+        outcome = training.train(cell, arrays, manifest["classes"])
+        times = {"started": "2026-01-01T00:00:00+00:00", "ended": "2026-01-01T00:01:00+00:00"}
+        record.write(self.cells / cell.key, cell, outcome, manifest, times, 1.5)
+
+    def _draw(self, name: str, width: int) -> None:
+        self.figures.mkdir(parents=True, exist_ok=True)
+        (self.figures / f"{name}.svg").write_text(SVG.format(name=name, width=width))
+        (self.figures / f"{name}.csv").write_text("activation,step,value\nrelu,1,0.123456789\nelu,20,\n")
+        words = {"name": name, "title": name, "alt": f"Alt of {name}", "caption": f"Caption of {name}"}
+        files.save_json(self.figures / f"{name}.json", words | {"section": FIGURES[name].section})

@@ -1,0 +1,234 @@
+"""The workflow as its users run it: plan, end to end, idle second run, single cells, changes of code and plan.
+
+Everything runs on a copy of the project, so that tests can edit code and see what that makes outdated.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "config.yaml", "experiments", "profiles", "workflow", "src", "report")
+
+
+class Project:
+    """A copy of the project and a folder in which it runs."""
+
+    def __init__(self, home: Path) -> None:
+        self.code, self.work = home / "code", home / "work"
+        self.code.mkdir()
+        self.work.mkdir()
+        for part in PARTS:
+            source = ROOT / part
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, self.code / part)
+
+    def snakemake(self, *words: object, status: int = 0, config: str = "smoke") -> str:
+        """Run snakemake with the miniature experiment and return all it printed."""
+        command = [sys.executable, "-m", "snakemake", "--snakefile", self.code / "Snakefile", "--directory", self.work]
+        command += ["--configfile", self.code / f"experiments/{config}.yaml"] if config else []
+        done = subprocess.run(
+            [str(word) for word in (*command, *words)],
+            env=os.environ | {"PYTHONPATH": str(self.code / "src"), "COLUMNS": "200"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == status, done.stdout
+        return done.stdout
+
+    def jobs(self, *words: object, config: str = "smoke") -> dict[str, int]:
+        """What a dry run would do: number of jobs by rule."""
+        printed = self.snakemake("--dry-run", *words, config=config)
+        table = printed.rpartition("Job stats:")[2].partition("total")[0]
+        return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
+
+    def digests(self) -> dict[str, str]:
+        """The digest of every cell's results."""
+        records = self.work.glob("results/cells/*/record.json")
+        return {path.parent.name: json.loads(path.read_text())["digest"] for path in records}
+
+    def variant(self, name: str, **changes: Any) -> str:
+        """An experiment like the miniature with other studies; its name."""
+        values = yaml.safe_load((self.code / "experiments/smoke.yaml").read_text())
+        values["studies"] |= changes
+        (self.code / f"experiments/{name}.yaml").write_text(yaml.safe_dump(values))
+        return name
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The miniature experiment, run to the end once."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    printed = project.snakemake()
+    assert f"The report: {project.work / 'results/report.html'}" in printed
+    return project
+
+
+@pytest.fixture
+def edited(project: Project) -> Any:
+    """Append a line to a file of the copy for the time of one test."""
+    originals: dict[Path, bytes] = {}
+
+    def edit(file: str, line: str) -> None:
+        path = project.code / file
+        originals.setdefault(path, path.read_bytes())
+        path.write_bytes(path.read_bytes() + line.encode())
+
+    yield edit
+    for path, content in originals.items():
+        path.write_bytes(content)
+
+
+def test_default_experiment_is_planned(project: Project, tmp_path: Path) -> None:
+    fresh = Project(tmp_path)
+    jobs = fresh.jobs(config="")
+    assert jobs["train"] > 150
+    assert (jobs["plan"], jobs["data"], jobs["tables"], jobs["report"]) == (1, 1, 1, 1)
+    assert not (fresh.work / "results").exists(), "a dry run writes nothing"
+
+
+def test_all_files_of_the_interface_are_there(project: Project) -> None:
+    results = project.work / "results"
+    cells = sorted(path.name for path in results.glob("cells/*"))
+    assert len(cells) == 8
+    for cell in cells:
+        assert {path.name for path in (results / "cells" / cell).iterdir()} == {
+            "record.json",
+            "curves.parquet",
+            "layers.parquet",
+        }
+    for name in ("plan.csv", "runs.csv", "runs.parquet", "cells.csv", "cells.parquet", "config.json"):
+        assert (results / "tables" / name).stat().st_size > 0, name
+    assert (results / "report.html").stat().st_size > 100_000
+    assert list(results.glob("logs/train/*.log"))
+    assert list(results.glob("benchmarks/train/*.jsonl"))
+
+
+def test_plan_lists_excluded_cells_with_reasons(project: Project) -> None:
+    plan = pd.read_csv(project.work / "results/tables/plan.csv", keep_default_na=False)
+    excluded = plan[~plan["included"]]
+    assert len(excluded) == 2
+    assert excluded["reason"].str.contains("an excluded cell, to see how the report shows it").all()
+    trained = set(pd.read_csv(project.work / "results/tables/cells.csv")["cell"])
+    assert trained == set(plan.loc[plan["included"], "cell"])
+
+
+def test_second_run_does_nothing(project: Project) -> None:
+    assert "Nothing to be done" in project.snakemake()
+
+
+def test_single_cell_is_trained_again_to_the_same_bits(project: Project) -> None:
+    before = project.digests()
+    cell = sorted(before)[0]
+    target = f"results/cells/{cell}/record.json"
+    stamps = {path: path.stat().st_mtime_ns for path in project.work.glob("results/cells/*/record.json")}
+    printed = project.snakemake("--force", target)
+    assert re.search(r"^train +1$", printed, re.MULTILINE)
+    assert re.search(r"^total +1$", printed, re.MULTILINE)
+    changed = {path.parent.name for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp}
+    assert changed == {cell}
+    assert project.digests() == before
+    after = project.jobs()
+    assert "train" not in after
+    assert {"tables", "report"} <= set(after)
+    project.snakemake()
+    assert "Nothing to be done" in project.snakemake()
+
+
+def test_process_of_its_own_gives_the_same_bits(project: Project) -> None:
+    """Without warm workers and on one core: slower, same result."""
+    before = project.digests()
+    cell = sorted(before)[1]
+    project.snakemake("--workflow-profile", "none", "--cores", 1, "--force", f"results/cells/{cell}/record.json")
+    assert project.digests() == before
+    project.snakemake()
+
+
+def test_new_value_on_an_axis_trains_only_its_cells(project: Project) -> None:
+    values = yaml.safe_load((project.code / "experiments/smoke.yaml").read_text())
+    study = values["studies"]["activation_by_init"]
+    study["grid"]["activation"] = ["tanh", "relu", "elu"]
+    name = project.variant("wider", activation_by_init=study)
+    jobs = project.jobs(config=name)
+    assert jobs["train"] == 3, "elu with zeros and kaiming_normal, plain and with batchnorm, less the excluded one"
+    assert "data" not in jobs
+    assert "preprocess" not in jobs
+
+
+@pytest.mark.parametrize("file", ["training.py", "health.py", "activations.py", "record.py"])
+def test_change_of_training_code_outdates_all_cells(project: Project, edited: Any, file: str) -> None:
+    edited(f"src/trainability/{file}", "\n# changed\n")
+    assert project.jobs()["train"] == 8
+
+
+@pytest.mark.parametrize(
+    "file", ["src/trainability/report.py", "report/captions.yaml", "report/style.css", "src/trainability/tables.py"]
+)
+def test_change_of_the_report_outdates_no_cell(project: Project, edited: Any, file: str) -> None:
+    path = project.code / file
+    if not path.exists():  # the module is a package
+        file = f"{file.removesuffix('.py')}/__init__.py"
+    edited(file, "\n/* changed */\n" if file.endswith("css") else "\n# changed\n")
+    jobs = project.jobs()
+    assert not {"train", "data", "preprocess"} & set(jobs)
+    assert "report" in jobs
+
+
+def test_cell_outside_the_plan_has_no_rule(project: Project) -> None:
+    printed = project.snakemake("--dry-run", "results/cells/digits.raw.relu.bogus-00000000/record.json", status=1)
+    assert "No rule to produce" in printed
+
+
+def test_wrong_configuration_is_one_clear_message_and_nothing_is_written(tmp_path: Path) -> None:
+    fresh = Project(tmp_path)
+    name = fresh.variant("wrong", colour={"question": "?", "grid": {"activation": ["rleu"], "dept": [1]}})
+    printed = fresh.snakemake(config=name, status=1)
+    assert "the configuration has 2 problems:" in printed
+    assert "studies.colour.grid.activation[0]:" in printed
+    assert "did you mean 'relu'?" in printed
+    assert "studies.colour.grid.dept: unknown key" in printed
+    assert "Traceback" not in printed
+    assert not (fresh.work / "results").exists()
+
+
+def test_cells_are_found_by_expression(project: Project) -> None:
+    command = [sys.executable, "-m", "trainability.cli", "cells", "--paths", "--results", project.work / "results"]
+    command += ["--configfile", project.code / "config.yaml", project.code / "experiments/smoke.yaml"]
+    command += ["--select", "init == 'zeros' and activation == 'relu'"]
+    printed = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=True).stdout
+    lines = [line.split("\t") for line in printed.splitlines()]
+    assert [state.split(" ")[0] for _, state in lines] == ["done", "excluded"]
+    assert Path(lines[0][0]).exists()
+
+
+def test_missing_record_is_trained_and_nothing_else(project: Project) -> None:
+    before = project.digests()
+    cell = sorted(before)[2]
+    shutil.rmtree(project.work / "results/cells" / cell)
+    assert project.jobs()["train"] == 1
+    project.snakemake()
+    assert project.digests() == before
+
+
+def test_damaged_record_is_named(project: Project) -> None:
+    cell = sorted(project.digests())[3]
+    path = project.work / "results/cells" / cell / "curves.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    printed = project.snakemake("--force", "results/tables/runs.csv", status=1)
+    assert f"{cell}/curves.parquet has SHA-256" in printed
+    shutil.rmtree(path.parent)
+    project.snakemake()
