@@ -97,12 +97,10 @@
   // Figures: their drawings are in the page once; downloads and full-size views take them from there.
   const enlarge = (image) => {
     const dialog = document.createElement("dialog");
-    const [close, large] = [document.createElement("button"), new Image(image.width, image.height)];
+    const [close, large] = [document.createElement("button"), image.cloneNode()];
     close.textContent = "Close";
-    large.src = image.src;
-    large.alt = image.alt;
-    large.width = Number(image.getAttribute("width"));
-    large.height = Number(image.getAttribute("height"));
+    large.width = 1.5 * image.getAttribute("width");
+    large.height = 1.5 * image.getAttribute("height");
     dialog.setAttribute("aria-label", "Figure at full size");
     dialog.append(close, large);
     close.addEventListener("click", () => dialog.close());
@@ -117,7 +115,7 @@
     link.href = image.src;
     link.hidden = false;
     button.hidden = false;
-    button.addEventListener("click", () => enlarge(image));
+    for (const target of [button, image]) target.addEventListener("click", () => enlarge(image));
   }
 
   // Contents: open beside the text, folded above it on a small screen, the section in view marked.

@@ -24,9 +24,7 @@ CONFIG: dict[str, Any] = {
                 "init": ["kaiming_normal", "xavier_normal"],
                 "normalization": ["none", "batchnorm"],
             },
-            "exclude": [
-                {"when": "activation == 'elu' and init == 'xavier_normal'", "reason": "two are enough"}
-            ],
+            "exclude": [{"when": "activation == 'elu' and init == 'xavier_normal'", "reason": "two are enough"}],
         }
     },
 }

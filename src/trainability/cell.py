@@ -33,9 +33,7 @@ class Closed(BaseModel):
 def distinct(values: Any) -> Any:
     repeated = sorted({str(v) for i, v in enumerate(values) if v in values[:i]})
     if repeated:
-        raise PydanticCustomError(
-            "repeated", "each value once: {repeated} repeated", {"repeated": ", ".join(repeated)}
-        )
+        raise PydanticCustomError("repeated", "each value once: {repeated} repeated", {"repeated": ", ".join(repeated)})
     return values
 
 

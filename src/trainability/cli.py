@@ -72,13 +72,9 @@ def _train(arguments: argparse.Namespace) -> None:
     manifest, arrays = preprocessing.load(arguments.data)
     print(f"{cell.key}: {len(cell.runs)} runs as one stack", flush=True)
     started, clock = _now(), time.perf_counter()
-    outcome = training.train(
-        cell, arrays, manifest["classes"], report=lambda line: print(line, flush=True)
-    )
+    outcome = training.train(cell, arrays, manifest["classes"], report=lambda line: print(line, flush=True))
     seconds = time.perf_counter() - clock
-    content = record.write(
-        arguments.out, cell, outcome, manifest, {"started": started, "ended": _now()}, seconds
-    )
+    content = record.write(arguments.out, cell, outcome, manifest, {"started": started, "ended": _now()}, seconds)
     counts = {status: outcome.status.count(status) for status in ("ok", "diverged", "stalled")}
     print(f"{seconds:.1f} s; {counts}; selected learning rate {content['selected_learning_rate']}")
 
@@ -159,7 +155,11 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = add(name, command, text)
         sub.add_argument(
-            "--configfile", type=Path, nargs="+", default=[Path("config.yaml")], help="later files go over earlier ones"
+            "--configfile",
+            type=Path,
+            nargs="+",
+            default=[Path("config.yaml")],
+            help="later files go over earlier ones",
         )
         if name == "cells":
             sub.add_argument("--select", metavar="EXPR", help="e.g. \"activation == 'relu' and init == 'zeros'\"")

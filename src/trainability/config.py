@@ -46,8 +46,8 @@ def _parts(name: str, doc: str, many: bool) -> type[Closed]:
     """A model with the fields of Factors, all optional: one value each, or a list of values each."""
     fields: dict[str, Any] = {}
     for key, field in Factors.model_fields.items():
-        one = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-        kind = Annotated[list[one], Field(min_length=1), AfterValidator(distinct)] if many else one  # type: ignore[valid-type]
+        one: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        kind = Annotated[list[one], Field(min_length=1), AfterValidator(distinct)] if many else one
         fields[key] = (kind | None, None)
     return create_model(name, __base__=Closed, __doc__=doc, **fields)
 
@@ -78,14 +78,16 @@ class Study(Closed):
     question: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     grid: Grid  # type: ignore[valid-type]
     overrides: Overrides = Field(default_factory=Overrides)  # type: ignore[valid-type]
-    exclude: list[Exclusion] = []
+    exclude: list[Exclusion] = Field(default=[])
 
     @field_validator("grid")
     @classmethod
     def _not_empty(cls, grid: Any) -> Any:
         if not grid.model_fields_set:
             raise PydanticCustomError(
-                "empty_grid", "give at least one factor a list of values: {allowed}", {"allowed": ", ".join(FACTORS)}
+                "empty_grid",
+                "give at least one factor a list of values: {allowed}",
+                {"allowed": ", ".join(FACTORS)},
             )
         return grid
 
@@ -107,7 +109,8 @@ class Config(Closed):
         min_length=1, description="Sub-grids by name; null drops one that an earlier file defined."
     )
     sources: dict[str, str] = Field(
-        default={}, description="Folders that already hold a data set's files, by its name; nothing is downloaded."
+        default={},
+        description="Folders that already hold a data set's files, by its name; nothing is downloaded.",
     )
 
     @field_validator("studies")

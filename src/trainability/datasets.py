@@ -129,9 +129,7 @@ class Dataset(Component):
             test_images, test_labels = images[test], labels[test]
         validation, order = stratified(labels, order, self.validation_examples)
         train = order[shuffled(draw, len(order))][: self.train_size]
-        return Splits(
-            images[train], labels[train], images[validation], labels[validation], test_images, test_labels
-        )
+        return Splits(images[train], labels[train], images[validation], labels[validation], test_images, test_labels)
 
 
 DATASETS: Registry[Dataset] = Registry("data set")
@@ -220,9 +218,7 @@ def prepare(dataset: Dataset, out: Path, folder: Path | None, download_to: Path)
         "levels": dataset.levels,
         "image_shape": dataset.image_shape,
         "sizes": {split: len(of) for split, of in labels.items()},
-        "class_counts": {
-            split: np.bincount(of, minlength=dataset.classes).tolist() for split, of in labels.items()
-        },
+        "class_counts": {split: np.bincount(of, minlength=dataset.classes).tolist() for split, of in labels.items()},
         "sources": published.sources,
         "decoded_sha256": published.sha256,
         "arrays": save_arrays(out / "splits.npz", arrays),

@@ -52,7 +52,11 @@ class Monitor:
         """`probe` [N, features] and `batch` [B, features] are shared by all runs, as is `batch_one_hot` [B, K]."""
         runs = len(network.of_seed)
         self.network = network
-        self.probe, self.batch, self.batch_one_hot = probe.expand(runs, -1, -1), batch.expand(runs, -1, -1), batch_one_hot
+        self.probe, self.batch, self.batch_one_hot = (
+            probe.expand(runs, -1, -1),
+            batch.expand(runs, -1, -1),
+            batch_one_hot,
+        )
         self.buffers = [torch.zeros_like(parameter) for parameter in network.parameters]
         self.ever_dead: list[Tensor | None] = [None] * len(network.hidden)
 

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from trainability import seeding
 from trainability.activations import Activation
-from trainability.normalizations import Normalization
 from trainability.cell import Cell
+from trainability.normalizations import Normalization
 
 
 class Mode(Enum):
@@ -164,9 +164,7 @@ class Hidden:
             dy = self.dropout.backward(dy)
         if self.after:
             dy = self.after.backward(dy, buffers[learned_end:], carry)
-        for buffer, gradient in zip(
-            buffers[2:learned_end], self.activation.learned_gradients(dy, self.z), strict=True
-        ):
+        for buffer, gradient in zip(buffers[2:learned_end], self.activation.learned_gradients(dy, self.z), strict=True):
             _accumulate(buffer, gradient, carry)
         dz = self.dz = self.activation.backward(dy, self.z, self.a, *self.learned)
         if self.before:

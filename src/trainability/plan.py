@@ -85,10 +85,9 @@ def to_csv(plan: Plan) -> str:
     writer.writerow(["cell", "included", "studies", "reason", *FACTORS, "seeds", "learning_rates"])
     for key, entry in plan.items():
         cell = entry.cell
-        writer.writerow(
-            [key, entry.included, " ".join(entry.studies), entry.reason, *cell.labels.values()]
-            + [" ".join(map(str, cell.seeds)), " ".join(map(repr, cell.learning_rates))]
-        )
+        seeds, rates = " ".join(map(str, cell.seeds)), " ".join(map(repr, cell.learning_rates))
+        studies = " ".join(entry.studies)
+        writer.writerow([key, entry.included, studies, entry.reason, *cell.labels.values(), seeds, rates])
     return stream.getvalue()
 
 

@@ -192,10 +192,8 @@ class Pca(_Principal):
     def fit(self, train: Array, levels: int) -> AffineMap:
         mean, values, vectors = self.leading(train)
         if self.components is None and values.size:
-            cumulative = np.cumsum(
-                values
-            )  # divided by its own end, so that a variance of 1 is reached exactly
-            vectors = vectors[:, : 1 + np.searchsorted(cumulative / cumulative[-1], self.variance)]
+            kept = np.cumsum(values)
+            vectors = vectors[:, : 1 + np.searchsorted(kept, self.variance * kept[-1])]
         return _projection(mean, vectors)
 
 

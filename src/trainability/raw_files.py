@@ -234,9 +234,7 @@ def parse_idx(content: bytes, shape: tuple[int, ...], path: Path) -> Bytes:
 def check_labels(labels: Bytes, where: str) -> None:
     """Raise CorruptFileError if a label is not one of 0 ... CLASSES - 1."""
     if labels.max(initial=0) >= CLASSES:
-        raise CorruptFileError(
-            f"{where} has the label {labels.max()}, expected 0 to {CLASSES - 1}. {ADMITTED}"
-        )
+        raise CorruptFileError(f"{where} has the label {labels.max()}, expected 0 to {CLASSES - 1}. {ADMITTED}")
 
 
 def described(name: str, content: bytes) -> dict[str, Any]:

@@ -28,9 +28,7 @@ class Component(BaseModel):
     def chosen(self) -> dict[str, Any]:
         """The parameters that differ from their defaults, in the order of their declaration."""
         fields = type(self).model_fields
-        return {
-            key: value for key, value in self if key != "name" and value != fields[key].get_default()
-        }
+        return {key: value for key, value in self if key != "name" and value != fields[key].get_default()}
 
     @property
     def label(self) -> str:
@@ -116,6 +114,6 @@ class Registry(Generic[C]):
     def field(self) -> Any:
         """The annotated type of a configuration field that takes one component of this registry."""
         classes = tuple(self._components.values())
-        spelled = Annotated[Union[classes], Field(discriminator="name")]  # noqa: UP007 (built at run time)
+        spelled: Any = Annotated[Union[classes], Field(discriminator="name")]  # noqa: UP007 (made at run time)
         either = Union[Literal[tuple(self._components)], spelled]  # type: ignore[valid-type]  # noqa: UP007
         return Annotated[spelled, BeforeValidator(self._spelled_out, json_schema_input_type=either)]

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from trainability import health, seeding
-from trainability.network import Mode, Network, loss_gradient
 from trainability.cell import Cell
+from trainability.network import Mode, Network, loss_gradient
 from trainability.preprocessing import Arrays
 
 DIVERGED_FACTOR = 3.0  # a final training loss above this multiple of the initial one is a divergence
@@ -101,7 +101,10 @@ class _Stack:
         self.cell, self.runs = cell, runs
         self.x, self.y = torch.from_numpy(arrays.train_x).to(dtype), torch.from_numpy(arrays.train_y)
         self.one_hot = torch.nn.functional.one_hot(self.y, classes).to(dtype)
-        self.validation = torch.from_numpy(arrays.validation_x).to(dtype), torch.from_numpy(arrays.validation_y)
+        self.validation = (
+            torch.from_numpy(arrays.validation_x).to(dtype),
+            torch.from_numpy(arrays.validation_y),
+        )
         self.test = torch.from_numpy(arrays.test_x).to(dtype), torch.from_numpy(arrays.test_y)
         self.network = Network(cell, self.x.shape[1], classes, runs, dtype)
         parameters = self.network.parameters
@@ -180,9 +183,17 @@ class _Stack:
                 outcome = ("diverged", "non-finite loss", lost)
             elif not final[run] <= DIVERGED_FACTOR * initial[run]:
                 times = f"{final[run]:.3g} after {initial[run]:.3g}"
-                outcome = ("diverged", f"final loss above {DIVERGED_FACTOR:g} x the initial one: {times}", total)
+                outcome = (
+                    "diverged",
+                    f"final loss above {DIVERGED_FACTOR:g} x the initial one: {times}",
+                    total,
+                )
             elif best[run] <= chance:
-                outcome = ("stalled", f"validation accuracy never above {chance:.3f}, chance within noise", None)
+                outcome = (
+                    "stalled",
+                    f"validation accuracy never above {chance:.3f}, chance within noise",
+                    None,
+                )
             status.append(outcome[0])
             reason.append(outcome[1])
             status_step.append(outcome[2])

@@ -52,7 +52,8 @@ class Worker:
 
     def run(self, words: list[str], log: Path) -> int | None:
         """Exit status of a command, or None if the worker died of it."""
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         job = json.dumps({"words": words, "log": str(log)})
         try:
             self.process.stdin.write(job.encode() + b"\n")
@@ -64,7 +65,8 @@ class Worker:
 
     def bury(self) -> int:
         """Release what is left of a worker that died, and return the status it ended with."""
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.stdout.close()

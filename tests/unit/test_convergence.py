@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 from trainability import seeding
-from trainability.convergence import expected_running_time, fraction_at_target, median_steps, steps_to_target, success_rate
+from trainability.convergence import (
+    expected_running_time,
+    fraction_at_target,
+    median_steps,
+    steps_to_target,
+    success_rate,
+)
 from trainability.statistics import bootstrap, proportion
 
 INF = np.inf

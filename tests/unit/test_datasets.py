@@ -194,9 +194,7 @@ def test_split_is_the_same_in_another_process_and_for_ever(digits: Splits) -> No
     assert fingerprint(digits) == "53ab4bae4cf864c4a4a3f20819a8763223b1f4dc2f4229010d061e94c453e7fb"
 
 
-def test_published_test_set_is_kept_and_validation_is_carved_once(
-    fashion: Small[IdxSource], tmp_path: Path
-) -> None:
+def test_published_test_set_is_kept_and_validation_is_carved_once(fashion: Small[IdxSource], tmp_path: Path) -> None:
     splits = FashionMnist(validation_examples=15).splits(real.write(tmp_path, fashion.files))
     images, labels, test_images, test_labels = fashion.arrays
     assert np.array_equal(splits.test_images, test_images)
@@ -299,8 +297,6 @@ def test_real_fashion_mnist(tmp_path: Path) -> None:
     manifest, splits = load(tmp_path)
     assert manifest["sizes"] == {"train": 55000, "validation": 5000, "test": 10000}
     assert manifest["class_counts"] == {"train": [5500] * 10, "validation": [500] * 10, "test": [1000] * 10}
-    assert splits.train_images.mean() / 255 == pytest.approx(
-        0.2860, abs=5e-4
-    )  # the mean that is usually quoted
+    assert splits.train_images.mean() / 255 == pytest.approx(0.2860, abs=5e-4)  # the mean that is usually quoted
     with gzip.open(real.DEBIAN / "t10k-labels-idx1-ubyte.gz") as stream:
         assert stream.read()[8:] == splits.test_labels.tobytes()

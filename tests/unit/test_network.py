@@ -81,9 +81,7 @@ def batch(runs: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor
     return x, torch.randint(0, CLASSES, (runs, BATCH), generator=generator)
 
 
-@pytest.mark.parametrize(
-    ("activation", "normalization"), list(itertools.product(MODULES, NORMALIZATIONS))
-)
+@pytest.mark.parametrize(("activation", "normalization"), list(itertools.product(MODULES, NORMALIZATIONS)))
 def test_forward_and_backward_are_torchs(make_cell: Any, activation: str, normalization: str) -> None:
     cell = make_cell(activation=activation, normalization=normalization, bias=0.1)
     network = Network(cell, FEATURES, CLASSES, dtype=torch.float64)

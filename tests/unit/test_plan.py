@@ -173,7 +173,10 @@ class TestPlan:
 
     def test_table_has_a_row_per_cell(self) -> None:
         entries = planned(
-            one={"grid": {"init": ["zeros", "ones"]}, "exclude": [{"when": "init == 'ones'", "reason": "a, \"b\""}]}
+            one={
+                "grid": {"init": ["zeros", "ones"]},
+                "exclude": [{"when": "init == 'ones'", "reason": 'a, "b"'}],
+            }
         )
         rows = list(csv.DictReader(io.StringIO(plan.to_csv(entries))))
         assert [row["cell"] for row in rows] == list(entries)

@@ -56,7 +56,7 @@ def forget() -> None:
 
 
 def test_unknown_module_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no module trainability.nowhere"):
+    with pytest.raises(ValueError, match=r"no module trainability\.nowhere"):
         code_fingerprint("nowhere")
 
 
@@ -68,7 +68,13 @@ class TestSeeding:
         np.testing.assert_array_equal(one, seeding.generator(3, "weights", 1).standard_normal(5))
 
     def test_any_difference_is_another_stream(self) -> None:
-        streams = [(3, "weights", 1), (4, "weights", 1), (3, "batches", 1), (3, "weights", 2), (3, "weights", "1")]
+        streams = [
+            (3, "weights", 1),
+            (4, "weights", 1),
+            (3, "batches", 1),
+            (3, "weights", 2),
+            (3, "weights", "1"),
+        ]
         draws = {tuple(seeding.generator(*purpose).integers(2**60, size=2)) for purpose in streams}
         assert len(draws) == len(streams)
 

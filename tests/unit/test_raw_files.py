@@ -114,9 +114,7 @@ def test_idx_files_are_downloaded_once(fashion: Small[IdxSource], published: Pat
         path.unlink()
     again = fashion.source.read(None, data)
     assert real.same(again, fashion.arrays)
-    assert [entry["file"] for entry in again.sources] == [
-        f"FashionMNIST/raw/{name}" for name in fashion.files
-    ]
+    assert [entry["file"] for entry in again.sources] == [f"FashionMNIST/raw/{name}" for name in fashion.files]
 
 
 def test_failed_download_says_what_to_do(
@@ -329,9 +327,7 @@ def published_gzip(name: str, seconds: int) -> bytes:
 
 
 @real.needs_fashion_mnist
-def test_real_fashion_mnist_downloads_as_published(
-    web: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_real_fashion_mnist_downloads_as_published(web: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """torchvision's own list, MD5 sums included, against the published files, and those against our pins."""
     from torchvision.datasets import FashionMNIST
 

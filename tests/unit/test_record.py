@@ -55,12 +55,13 @@ def test_curves_and_layers_are_the_history(cell: Cell, outcome: Outcome, folder:
     one = record.read(folder / cell.key)
     history = outcome.history
     for run, (seed, rate) in enumerate(cell.runs):
-        curves = one.curves.query("seed == @seed and learning_rate == @rate")
+        curves = one.curves[(one.curves["seed"] == seed) & (one.curves["learning_rate"] == rate)]
         assert curves["step"].tolist() == history.steps
         expected = [loss[run].item() for loss in history.validation_loss]
         np.testing.assert_array_equal(curves["validation_loss"], np.array(expected, dtype=np.float32))
         for layer in (1, 3):
-            rows = one.layers.query("seed == @seed and learning_rate == @rate and layer == @layer")
+            of_run = (one.layers["seed"] == seed) & (one.layers["learning_rate"] == rate)
+            rows = one.layers[of_run & (one.layers["layer"] == layer)]
             expected = [entry["activation_std"][layer - 1, run].item() for entry in history.layers]
             np.testing.assert_array_equal(rows["activation_std"], np.array(expected, dtype=np.float32))
     assert set(health.COLUMNS) < set(one.layers)

@@ -148,8 +148,7 @@ def test_who_was_fastest(values: dict[str, float], text: str) -> None:
         ),
         (
             {"relu": 1e-5, "elu": 0.0},
-            "At the end of training the largest share of dead units was <0.1 %, with relu; there was none "
-            "with elu.",
+            "At the end of training the largest share of dead units was <0.1 %, with relu; there was none with elu.",
         ),
     ],
 )
@@ -197,9 +196,7 @@ def test_what_batch_normalization_did_to_the_spread() -> None:
 
 def test_edges_of_the_rate_grid() -> None:
     cells = pd.DataFrame({"rate_edge": ["low", "", "high", "low"]})
-    assert sentences.edges(cells).startswith(
-        "Of 4 cells, 2 chose the lowest learning rate of the grid and 1 the"
-    )
+    assert sentences.edges(cells).startswith("Of 4 cells, 2 chose the lowest learning rate of the grid and 1 the")
     assert sentences.edges(cells[1:2]) == "No cell chose a learning rate at an edge of the grid."
 
 
@@ -245,9 +242,7 @@ def test_the_base_setting_leaves_everything_else_fixed(found: material.Material)
 
 
 def test_an_experiment_without_the_base_setting_says_so(found: material.Material) -> None:
-    elsewhere = found.settings.model_copy(
-        update={"base": found.settings.base.model_copy(update={"dropout": 0.5})}
-    )
+    elsewhere = found.settings.model_copy(update={"base": found.settings.base.model_copy(update={"dropout": 0.5})})
     moved = dataclasses.replace(found, settings=elsewhere)
     text = " ".join(report.abstract(moved).paragraphs)
     assert "Convergence speed: no cell has the base setting." in text
@@ -287,9 +282,7 @@ def test_rates_count_choices_and_ends(found: material.Material) -> None:
     low, high = effects.rates(found).rows
     assert [entry.text for entry in low[:3]] == ["0.05", "6", "12"]
     assert [entry.text for entry in high[:3]] == ["1e+06", "0", "12"]
-    assert (
-        float(low[3].sort or 0) == (found.runs[found.runs["learning_rate"] == 0.05]["status"] == "ok").mean()
-    )
+    assert float(low[3].sort or 0) == (found.runs[found.runs["learning_rate"] == 0.05]["status"] == "ok").mean()
 
 
 def test_spreads_compare_the_same_initialisations(found: material.Material) -> None:

@@ -63,7 +63,10 @@ def test_stack_equals_single_trainings(
 ) -> None:
     decayed = {"name": optimizer} if isinstance(optimizer, str) else optimizer
     cell = make_cell(
-        activation=activation, normalization=normalization, optimizer={**decayed, "weight_decay": 0.01}, epochs=3
+        activation=activation,
+        normalization=normalization,
+        optimizer={**decayed, "weight_decay": 0.01},
+        epochs=3,
     )
     outcome = train(cell, arrays, CLASSES, dtype=torch.float64)
     epochs = [outcome.history.steps.index(5 * epoch) for epoch in (1, 2, 3)]  # 43 examples are 5 batches of 8
@@ -94,9 +97,7 @@ def assert_same_bits(one: Outcome, run: int, other: Outcome, other_run: int) -> 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "leaky_relu", "prelu", "elu", "maxout"])
 @pytest.mark.parametrize("normalization", ["none", "batchnorm"])
-def test_run_does_not_depend_on_its_stack(
-    make_cell: Any, arrays: Arrays, activation: str, normalization: str
-) -> None:
+def test_run_does_not_depend_on_its_stack(make_cell: Any, arrays: Arrays, activation: str, normalization: str) -> None:
     """Alone, in a pair in another order, or among all: the same bits, also for odd widths and with dropout."""
     cell = make_cell(activation=activation, normalization=normalization, width=13, dropout=0.1, optimizer="adam")
     together = train(cell, arrays, CLASSES)

@@ -36,7 +36,15 @@ class Project:
 
     def snakemake(self, *words: object, status: int = 0, config: str = "smoke") -> str:
         """Run snakemake with the miniature experiment and return all it printed."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", self.code / "Snakefile", "--directory", self.work]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            self.code / "Snakefile",
+            "--directory",
+            self.work,
+        ]
         command += ["--configfile", self.code / f"experiments/{config}.yaml"] if config else []
         done = subprocess.run(
             [str(word) for word in (*command, *words)],
@@ -174,7 +182,8 @@ def test_change_of_training_code_outdates_all_cells(project: Project, edited: An
 
 
 @pytest.mark.parametrize(
-    "file", ["src/trainability/report.py", "report/captions.yaml", "report/style.css", "src/trainability/tables.py"]
+    "file",
+    ["src/trainability/report.py", "report/captions.yaml", "report/style.css", "src/trainability/tables.py"],
 )
 def test_change_of_the_report_outdates_no_cell(project: Project, edited: Any, file: str) -> None:
     path = project.code / file
@@ -204,7 +213,15 @@ def test_wrong_configuration_is_one_clear_message_and_nothing_is_written(tmp_pat
 
 
 def test_cells_are_found_by_expression(project: Project) -> None:
-    command = [sys.executable, "-m", "trainability.cli", "cells", "--paths", "--results", project.work / "results"]
+    command = [
+        sys.executable,
+        "-m",
+        "trainability.cli",
+        "cells",
+        "--paths",
+        "--results",
+        project.work / "results",
+    ]
     command += ["--configfile", project.code / "config.yaml", project.code / "experiments/smoke.yaml"]
     command += ["--select", "init == 'zeros' and activation == 'relu'"]
     printed = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=True).stdout

@@ -28,7 +28,14 @@ rule tables:
         code=provenance.code_fingerprint("tables"),
     run:
         workers.run(
-            "tables", "--config", input.config, "--cells", "results/cells", "--out", "results/tables", log=log
+            "tables",
+            "--config",
+            input.config,
+            "--cells",
+            "results/cells",
+            "--out",
+            "results/tables",
+            log=log,
         )
 
 
@@ -37,9 +44,7 @@ rule figure:
         tables=rules.tables.output,
         config="results/tables/config.json",
         captions=workflow.source_path("../../report/captions.yaml"),
-        data=lambda wildcards: expand(
-            "results/data/{file}", file=figures.data_files(wildcards.figure, SETTINGS, PLAN)
-        ),
+        data=lambda wildcards: expand("results/data/{file}", file=figures.data_files(wildcards.figure, SETTINGS, PLAN)),
     output:
         multiext("results/figures/{figure}", ".svg", ".pdf", ".csv", ".json"),
     log:

@@ -7,10 +7,6 @@ rule data:
     output:
         manifest="results/data/{dataset}/dataset.json",
         arrays="results/data/{dataset}/splits.npz",
-    params:
-        dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(),
-        source=lambda wildcards: SETTINGS.sources.get(DATASETS[wildcards.dataset].name, ""),
-        code=provenance.code_fingerprint("datasets"),
     log:
         "results/logs/data/{dataset}.log",
     benchmark:
@@ -21,8 +17,23 @@ rule data:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(),
+        source=lambda wildcards: SETTINGS.sources.get(DATASETS[wildcards.dataset].name, ""),
+        code=provenance.code_fingerprint("datasets"),
     run:
-        workers.run("data", "--dataset", params.dataset, "--source", params.source, "--download-to", "data", "--out", Path(output.manifest).parent, log=log)
+        workers.run(
+            "data",
+            "--dataset",
+            params.dataset,
+            "--source",
+            params.source,
+            "--download-to",
+            "data",
+            "--out",
+            Path(output.manifest).parent,
+            log=log,
+        )
 
 
 rule preprocess:
@@ -33,9 +44,6 @@ rule preprocess:
         manifest="results/data/{dataset}/{preprocessing}/preprocessing.json",
         arrays="results/data/{dataset}/{preprocessing}/arrays.npz",
         map="results/data/{dataset}/{preprocessing}/map.npz",
-    params:
-        preprocessing=lambda wildcards: PREPROCESSINGS[wildcards.preprocessing].model_dump_json(),
-        code=provenance.code_fingerprint("preprocessing"),
     log:
         "results/logs/preprocess/{dataset}.{preprocessing}.log",
     benchmark:
@@ -46,5 +54,17 @@ rule preprocess:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        preprocessing=lambda wildcards: PREPROCESSINGS[wildcards.preprocessing].model_dump_json(),
+        code=provenance.code_fingerprint("preprocessing"),
     run:
-        workers.run("preprocess", "--preprocessing", params.preprocessing, "--data", Path(input.manifest).parent, "--out", Path(output.manifest).parent, log=log)
+        workers.run(
+            "preprocess",
+            "--preprocessing",
+            params.preprocessing,
+            "--data",
+            Path(input.manifest).parent,
+            "--out",
+            Path(output.manifest).parent,
+            log=log,
+        )

@@ -28,9 +28,6 @@ rule plan:
     output:
         table="results/tables/plan.csv",
         config="results/tables/config.json",
-    params:
-        config=SETTINGS.model_dump_json(),
-        code=provenance.code_fingerprint("plan"),
     log:
         "results/logs/plan.log",
     benchmark:
@@ -42,5 +39,8 @@ rule plan:
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        config=SETTINGS.model_dump_json(),
+        code=provenance.code_fingerprint("plan"),
     run:
         plan.write(PLAN, SETTINGS, Path(output.table), Path(output.config), Path(log[0]))

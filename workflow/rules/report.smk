@@ -17,9 +17,7 @@ rule report:
                 for cell in CELLS.values()
             }
         ),
-        sources=expand(
-            f"{workflow.basedir}/report/{{file}}", file=["template.html.j2", "style.css", "script.js"]
-        ),
+        sources=expand(f"{workflow.basedir}/report/{{file}}", file=["template.html.j2", "style.css", "script.js"]),
     output:
         report(
             "results/report.html",

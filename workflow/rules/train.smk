@@ -15,10 +15,6 @@ rule train:
         record="results/cells/{cell}/record.json",
         curves="results/cells/{cell}/curves.parquet",
         layers="results/cells/{cell}/layers.parquet",
-    params:
-        cell=lambda wildcards: CELLS[wildcards.cell].canonical,
-        code=provenance.code_fingerprint("record"),
-        torch=provenance.version("torch"),
     log:
         "results/logs/train/{cell}.log",
     benchmark:
@@ -29,5 +25,18 @@ rule train:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        cell=lambda wildcards: CELLS[wildcards.cell].canonical,
+        code=provenance.code_fingerprint("record"),
+        torch=provenance.version("torch"),
     run:
-        workers.run("train", "--cell", params.cell, "--data", Path(input.manifest).parent, "--out", Path(output.record).parent, log=log)
+        workers.run(
+            "train",
+            "--cell",
+            params.cell,
+            "--data",
+            Path(input.manifest).parent,
+            "--out",
+            Path(output.record).parent,
+            log=log,
+        )

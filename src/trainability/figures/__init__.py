@@ -56,9 +56,7 @@ def data_files(name: str, settings: Config, plan: Plan) -> list[str]:
         return []
     dataset = settings.base.dataset
     used = {cell.preprocessing.slug for cell in included(plan).values() if cell.dataset == dataset}
-    files = (
-        ["preprocessing.json"] if kind == "statistics" else ["preprocessing.json", "arrays.npz", "map.npz"]
-    )
+    files = ["preprocessing.json"] if kind == "statistics" else ["preprocessing.json", "arrays.npz", "map.npz"]
     paths = [f"{dataset.slug}/{preprocessing}/{file}" for preprocessing in sorted(used) for file in files]
     raw = [f"{dataset.slug}/dataset.json", f"{dataset.slug}/splits.npz"] if kind == "images" and used else []
     return raw + paths

@@ -29,15 +29,14 @@ def curves(experiment: Experiment) -> Drawing:
     )
     first, last = lines.span(data)
     bounds = {quantity: some[["low", "high"]] for quantity, some in data.groupby("quantity")}
-    losses = bounds["train_loss"].where(bounds["train_loss"] > 0).stack()
+    losses = bounds["train_loss"].to_numpy().ravel()
+    losses = losses[losses > 0]
     for axes_row, panel in zip(grid, panels, strict=True):
         here = data[data["normalization"] == panel]
         left, right = axes_row
         shown = here[here["quantity"] == "validation_accuracy"]
         lines.draw(left, shown.assign(**{c: scales.within(shown[c]) for c in ("mean", "low", "high")}), marks)
-        scales.accuracy(
-            left, bounds["validation_accuracy"].to_numpy().ravel(), experiment.chance, horizontal=False
-        )
+        scales.accuracy(left, bounds["validation_accuracy"].to_numpy().ravel(), experiment.chance, horizontal=False)
         lines.draw(right, here[here["quantity"] == "train_loss"], marks)
         if len(losses):
             scales.logarithmic(right, max(losses.min(), LOSSES[0]), min(losses.max(), LOSSES[1]))
@@ -89,8 +88,6 @@ def final(experiment: Experiment) -> Drawing:
 
 
 def _beside(row: object) -> str:
-    value, rate, edge, status = (
-        getattr(row, name) for name in ("value", "learning_rate", "rate_edge", "status")
-    )
+    value, rate, edge, status = (getattr(row, name) for name in ("value", "learning_rate", "rate_edge", "status"))
     figure = f"{100 * value:.1f}" if value == value else canvas.UNKNOWN
     return f"{canvas.SIGNS[status]}{figure}, {rate:g}{EDGES.get(edge, '')}"

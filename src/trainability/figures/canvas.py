@@ -108,10 +108,7 @@ def style(name: str) -> Iterator[None]:
 def marks(labels: Sequence[str]) -> dict[str, Mark]:
     """A mark for each label, in order; after ten they begin again."""
     count = len(COLOURS)
-    return {
-        label: Mark(COLOURS[i % count], MARKERS[i % count], DASHES[i % count])
-        for i, label in enumerate(labels)
-    }
+    return {label: Mark(COLOURS[i % count], MARKERS[i % count], DASHES[i % count]) for i, label in enumerate(labels)}
 
 
 def sheet(
@@ -177,6 +174,4 @@ def hide_unused(axes: Iterable[Axes]) -> None:
 
 def say(axes: Axes, words: str) -> None:
     """A sentence in the middle of a panel that has nothing else."""
-    axes.text(
-        0.5, 0.5, textwrap.fill(words, 20), ha="center", va="center", transform=axes.transAxes, color=INK
-    )
+    axes.text(0.5, 0.5, textwrap.fill(words, 20), ha="center", va="center", transform=axes.transAxes, color=INK)

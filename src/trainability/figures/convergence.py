@@ -65,9 +65,7 @@ def draw(experiment: Experiment) -> Drawing:
     figure.supylabel("share of runs at the target", fontsize=canvas.TYPE)
     for axes, target in zip(grid[-1], shown, strict=True):
         axes.set_xlabel(
-            f"steps to {100 * target:g} %"
-            if len(shown) > 1
-            else f"steps to {100 * target:g} % validation accuracy"
+            f"steps to {100 * target:g} %" if len(shown) > 1 else f"steps to {100 * target:g} % validation accuracy"
         )
     canvas.key(figure, canvas.line_handles(part.order("activation"), marks))
     last = data[(data["target"] == experiment.target)].groupby("cell").tail(1)

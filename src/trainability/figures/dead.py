@@ -110,9 +110,7 @@ def _panels(part: Slice, data: pd.DataFrame, series: str, marks: dict[str, Mark]
 def _handle(label: str, mark: Mark, series: str) -> Line2D:
     face = "white" if mark.linestyle == "none" else mark.color
     text = label if series == "moment" else f"threshold {label}"
-    return Line2D(
-        [], [], color=mark.color, marker=mark.marker, markerfacecolor=face, linestyle="none", label=text
-    )
+    return Line2D([], [], color=mark.color, marker=mark.marker, markerfacecolor=face, linestyle="none", label=text)
 
 
 def _extremes(data: pd.DataFrame) -> dict[str, object]:

@@ -32,10 +32,10 @@ def dots(
     marks: Mapping[str, Mark],
     labels: Sequence[str] | None = None,
 ) -> None:
-    """Draw `points` (row, series, value, low, high, perhaps text) on an axis that has its scale already.
+    """Draw `points` (row, series, value, low, high, perhaps text) on an axis that has its scale.
 
-    Within a row the series stand one below the other, so that no mark hides another. Each `text` is written right
-    of the panel.
+    Within a row the series stand one below the other, so that no mark hides another. Each `text` is written
+    right of the panel.
     """
     place = {label: index for index, label in enumerate(rows)}
     offsets = dict(zip(series, _offsets(len(series)), strict=True))

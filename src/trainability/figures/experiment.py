@@ -86,7 +86,7 @@ class Experiment:
         return list(dict.fromkeys(labels))
 
     def at_base(self, *varying: str) -> Slice:
-        """The cells with the base's factors except for `varying`; raises NothingToShow where none is trained."""
+        """The cells with the base's factors except `varying`; raises NothingToShow where none is trained."""
         at = np.ones(len(self.planned), dtype=bool)
         for factor in FACTORS:
             if factor not in varying:
@@ -99,9 +99,7 @@ class Experiment:
                 f"{'varies' if len(varying) == 1 else 'vary'}."
             )
         rows, remarks = _fewer(rows)
-        remarks += [
-            _alone(rows, factor) for factor in varying if rows["included"].sum() and _single(rows, factor)
-        ]
+        remarks += [_alone(rows, factor) for factor in varying if rows["included"].sum() and _single(rows, factor)]
         orders = {factor: self.order(factor) for factor in varying}
         return Slice(rows, self.tables, varying, orders, tuple(remarks))
 
@@ -117,14 +115,12 @@ class Experiment:
 
 def load(settings: Config, plan: Plan, tables: Path, data: Path) -> Experiment:
     """Read the tables of an experiment."""
-    frames = {
-        name: pd.read_parquet(tables / f"{name}.parquet") for name in ("runs", "cells", "curves", "layers")
-    }
+    frames = {name: pd.read_parquet(tables / f"{name}.parquet") for name in ("runs", "cells", "curves", "layers")}
     return Experiment(settings, planned(plan), frames, data)
 
 
 def planned(plan: Plan) -> pd.DataFrame:
-    """A row per cell of the plan: its key, whether it is trained, why not, its factors, and its data's folder."""
+    """A row per cell of the plan: key, whether it is trained, why not, factors, and its data's folder."""
     rows = [
         {"cell": key, "included": entry.included, "reason": entry.reason}
         | {"one_piece": entry.cell.activation.pieces == 1}

@@ -112,9 +112,7 @@ def maps(
         label=label,
     )
     if isinstance(norm, LogNorm):
-        scales.ticks(
-            bar.ax.xaxis, scales.round_steps(norm.vmin or 1, norm.vmax or 10), lambda value: f"{value:g}"
-        )
+        scales.ticks(bar.ax.xaxis, scales.round_steps(norm.vmin or 1, norm.vmax or 10), lambda value: f"{value:g}")
     else:
         bar.ax.xaxis.set_major_formatter(lambda value, _: f"{unit * value:g}")
     handles = _key(data)
@@ -127,15 +125,14 @@ def heat(
     axes: Axes, data: pd.DataFrame, rows: list[str], columns: list[str], norm: Normalize, palette: str,
     write: Callable[[float, int], str],
 ) -> None:  # fmt: skip
-    """One heat map of `data` (init, activation, value, included, perhaps status), all figures written."""
+    """One heat map of `data` (init, activation, value, included, perhaps status), all written."""
     values = np.full((len(rows), len(columns)), np.nan)
     texts = np.full(values.shape, "", dtype=object)
-    for entry in data.itertuples():  # type: Any
+    entry: Any
+    for entry in data.itertuples():
         at = rows.index(entry.init), columns.index(entry.activation)
         if not entry.included:
-            axes.add_patch(
-                Rectangle(at[::-1], 1, 1, facecolor="white", edgecolor="0.6", hatch="////", linewidth=0)
-            )
+            axes.add_patch(Rectangle(at[::-1], 1, 1, facecolor="white", edgecolor="0.6", hatch="////", linewidth=0))
             continue
         values[at], texts[at] = entry.value, _text(entry, write)
     colours = matplotlib.colormaps[palette]
@@ -146,9 +143,8 @@ def heat(
     )  # fmt: skip
     for (row, column), text in np.ndenumerate(texts):
         value = float(norm(limited[row, column])) if np.isfinite(values[row, column]) else np.nan
-        axes.text(
-            column + 0.5, row + 0.5, text, ha="center", va="center_baseline", color=_legible(colours, value)
-        )
+        ink = _legible(colours, value)
+        axes.text(column + 0.5, row + 0.5, text, ha="center", va="center_baseline", color=ink)
     axes.tick_params(length=0)
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows, rotation=0)

@@ -29,9 +29,7 @@ def effect(experiment: Experiment) -> Drawing:
     names = {name: f"{name}\n{_condition(data, name)}" for name in order}
     rows = {panel: part.within("preprocessing", "normalization", panel) for panel in panels}
     heights = [dots.height(len(rows[panel]), max(3, len(activations))) for panel in panels]
-    figure, grid = canvas.sheet(
-        len(panels), 2, heights=heights, around=dots.around(len(panels)), remarks=part.remarks
-    )
+    figure, grid = canvas.sheet(len(panels), 2, heights=heights, around=dots.around(len(panels)), remarks=part.remarks)
     accuracy = data[data["quantity"] == "test_accuracy"]
     median = data.loc[data["quantity"] == "median_steps", ["value", "low", "high"]]
     for (left, right), panel in zip(grid, panels, strict=True):
@@ -41,11 +39,7 @@ def effect(experiment: Experiment) -> Drawing:
         scales.steps_or_never(right, median, experiment.budget)
         for axes, quantity in ((left, "test_accuracy"), (right, "median_steps")):
             some = here[here["quantity"] == quantity]
-            place = (
-                scales.within
-                if quantity == "test_accuracy"
-                else lambda v: scales.placed(v, experiment.budget)
-            )
+            place = scales.within if quantity == "test_accuracy" else lambda v: scales.placed(v, experiment.budget)
             points = pd.DataFrame({"row": some["preprocessing"], "series": some["activation"]})
             points = points.assign(**{name: place(some[name]) for name in ("value", "low", "high")})
             dots.dots(axes, points, rows[panel], activations, every, labels)
@@ -80,7 +74,9 @@ def _effects(experiment: Experiment, part: Slice) -> pd.DataFrame:
 def folders(experiment: Experiment, part: Slice) -> dict[str, Path]:
     """The folder of each preprocessing's data, by label."""
     rows = part.planned[part.planned["included"]]
-    return {row.preprocessing: experiment.data / row.folder for row in rows.itertuples()}
+    return {
+        label: experiment.data / folder for label, folder in zip(rows["preprocessing"], rows["folder"], strict=True)
+    }
 
 
 def conditions(experiment: Experiment, part: Slice) -> dict[str, float]:
@@ -97,9 +93,7 @@ def _condition(data: pd.DataFrame, name: str) -> str:
     number = data.loc[data["preprocessing"] == name, "condition_number"].iloc[0]
     if not np.isfinite(number):
         return "κ undefined"
-    return (
-        f"κ = {number:.3g}" if number < 1000 else f"κ = {number:.0e}".replace("e+0", "e").replace("e+", "e")
-    )
+    return f"κ = {number:.3g}" if number < 1000 else f"κ = {number:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
 def _mark(label: str, mark: canvas.Mark) -> Line2D:
@@ -143,8 +137,7 @@ def images(experiment: Experiment) -> Drawing:
             axes.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axes.set(xticks=[], yticks=[])
             records += [
-                {"preprocessing": label, "example": int(index), "pixel": p, "value": v}
-                for p, v in enumerate(example)
+                {"preprocessing": label, "example": int(index), "pixel": p, "value": v} for p, v in enumerate(example)
             ]
         words = f"{label}{' *' if mapped_back else ''}\n{low:.3g} to {high:.3g}"
         axes_row[0].set_ylabel(words, rotation=0, ha="right", va="center", labelpad=6)

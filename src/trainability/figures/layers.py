@@ -34,12 +34,10 @@ def table(part: Slice) -> pd.DataFrame:
         run = some.groupby(["cell", "seed"])
         last = some["gradient_std"].where(some["layer"] == run["layer"].transform("max"))
         with np.errstate(divide="ignore", invalid="ignore"):
-            some["relative_gradient_std"] = some["gradient_std"] / last.groupby(
-                [some["cell"], some["seed"]]
-            ).transform("max")
-        long = some.melt(
-            ["cell", *part.varying, "layer", "seed"], [*LOGARITHMIC, *SHARES], "quantity", "figure"
-        )
+            some["relative_gradient_std"] = some["gradient_std"] / last.groupby([some["cell"], some["seed"]]).transform(
+                "max"
+            )
+        long = some.melt(["cell", *part.varying, "layer", "seed"], [*LOGARITHMIC, *SHARES], "quantity", "figure")
         keys = ["cell", *part.varying, "quantity", "layer"]
         grouped = long.groupby(keys, sort=False)["figure"]
         frames.append(grouped.agg(value="median", low="min", high="max").reset_index().assign(moment=moment))

@@ -40,9 +40,7 @@ def draw(axes: Axes, data: pd.DataFrame, marks: Mapping[str, Mark], scale: float
         axes.plot(x, mean, markersize=3.5, markevery=(index % 6, 7), **mark._asdict())
         known = np.flatnonzero(np.isfinite(mean))
         if len(known) and known[-1] < len(mean) - 1:
-            axes.plot(
-                x[known[-1]], mean[known[-1]], marker="x", markersize=7, markeredgewidth=2, color=mark.color
-            )
+            axes.plot(x[known[-1]], mean[known[-1]], marker="x", markersize=7, markeredgewidth=2, color=mark.color)
 
 
 def span(data: pd.DataFrame) -> tuple[float, float]:

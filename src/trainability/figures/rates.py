@@ -18,7 +18,7 @@ QUANTITIES = ("validation_accuracy", "dead_fraction")
 def table(part: Slice) -> pd.DataFrame:
     """A row per cell, rate and quantity: mean over seeds with interval, and how many runs diverged.
 
-    A diverged run counts with accuracy 0, as it does when the rate is chosen. Its dead units are unknown where its
+    A diverged run counts with accuracy 0, as when the rate is chosen. Its dead units are unknown where its
     figures are not finite, and then so is the mean.
     """
     rows = []
@@ -32,7 +32,7 @@ def table(part: Slice) -> pd.DataFrame:
             estimate = statistics.Estimate(np.nan, np.nan, np.nan)
             if np.isfinite(values).all():
                 rng = seeding.generator(0, "bootstrap", str(cell), quantity, str(rate))
-                estimate = statistics.bootstrap(values.to_numpy(dtype=np.float64), rng)
+                estimate = statistics.bootstrap(np.asarray(values, dtype=np.float64), rng)
             rows.append(
                 {"cell": cell, **labels, "learning_rate": rate, "quantity": quantity, **estimate._asdict()}
                 | {

@@ -78,9 +78,7 @@ def round_steps(first: float, last: float, most: float = 200) -> list[float]:
     """Round numbers between two steps: powers of ten, and up to `most` from end to end others too."""
     leading = (1,) if last > most * first else (1, 3) if last > 30 * first else (1, 2, 5)
     powers = range(int(math.log10(last)) + 1)
-    return [
-        digit * 10.0**power for power in powers for digit in leading if first <= digit * 10.0**power <= last
-    ]
+    return [digit * 10.0**power for power in powers for digit in leading if first <= digit * 10.0**power <= last]
 
 
 def placed(steps: pd.Series, budget: float) -> pd.Series:
@@ -102,9 +100,7 @@ def logarithmic(axes: Axes, low: float, high: float) -> None:
     first, last = math.floor(math.log10(low / 1.6)), math.ceil(math.log10(high * 1.6))
     stride = max(1, math.ceil((last - first) / 4))
     leading = (1, 3) if last - first <= 2 else (1,)
-    places = [
-        digit * 10.0**power for power in range(first, last + 1) if power % stride == 0 for digit in leading
-    ]
+    places = [digit * 10.0**power for power in range(first, last + 1) if power % stride == 0 for digit in leading]
     ticks(axes.yaxis, places, _plain)
 
 

@@ -25,9 +25,7 @@ def table(part: Slice) -> pd.DataFrame:
     """A row per planned cell and quantity: median over seeds at step 0, lowest and highest seed."""
     layers = part["layers"]
     start = layers[layers["step"] == layers["step"].min()]
-    first, last = (
-        start[start["layer"] == end].set_index(["cell", "seed"]) for end in (1, start["layer"].max())
-    )
+    first, last = (start[start["layer"] == end].set_index(["cell", "seed"]) for end in (1, start["layer"].max()))
     with np.errstate(divide="ignore", invalid="ignore"):
         quantities = {
             "activation_std": last["activation_std"].astype(float),
@@ -47,9 +45,7 @@ def draw(experiment: Experiment) -> Drawing:
     data = table(part)
     inits, activations = (part.order(factor, included=False) for factor in ("init", "activation"))
     height = heatmaps.ROW * len(inits)
-    figure, grid = canvas.sheet(
-        2, heights=[height, height], around=heatmaps.AROUND + 1.0, remarks=part.remarks
-    )
+    figure, grid = canvas.sheet(2, heights=[height, height], around=heatmaps.AROUND + 1.0, remarks=part.remarks)
     norm = LogNorm(10.0**-DECADES, 10.0**DECADES)
     for axes, (quantity, words) in zip(grid[:, 0], QUANTITIES.items(), strict=True):
         some = data[data["quantity"] == quantity]

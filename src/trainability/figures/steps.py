@@ -53,15 +53,11 @@ def draw(experiment: Experiment) -> Drawing:
     panels = part.order("normalization")
     rows = {panel: part.within("activation", "normalization", panel) for panel in panels}
     heights = [dots.height(len(rows[panel]), len(series)) for panel in panels]
-    figure, grid = canvas.sheet(
-        len(panels), heights=heights, around=dots.around(len(panels)), remarks=part.remarks
-    )
+    figure, grid = canvas.sheet(len(panels), heights=heights, around=dots.around(len(panels)), remarks=part.remarks)
     for axes, panel in zip(grid[:, 0], panels, strict=True):
         scales.steps_or_never(axes, data[["value", "low", "high"]], budget)
         some = points(data[data["normalization"] == panel], "activation", "target", budget)
-        dots.dots(
-            axes, some.assign(series=[f"{float(s):g}" for s in some["series"]]), rows[panel], series, marks
-        )
+        dots.dots(axes, some.assign(series=[f"{float(s):g}" for s in some["series"]]), rows[panel], series, marks)
         axes.set_title(canvas.title(panel))
     if (data["reached"] < data["seeds"]).any():
         top = grid[0, 0]

@@ -91,9 +91,7 @@ def abstract(found: Material) -> Prose:
     base = found.settings.base
     rows = found.around_base("activation")
     seeds = len(found.settings.seeds)
-    brackets = (
-        f"Brackets hold 95{PERCENT} intervals over {seeds} seeds; where there are none, they have no width."
-    )
+    brackets = f"Brackets hold 95{PERCENT} intervals over {seeds} seeds; where there are none, they have no width."
     if seeds == 1:
         brackets = "With one seed there are no intervals, and differences cannot be told from chance."
     return Prose(
@@ -223,9 +221,7 @@ def _source(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise files.CorruptFileError(
-            f"{path}: a source of the page cannot be read ({error.strerror})"
-        ) from None
+        raise files.CorruptFileError(f"{path}: a source of the page cannot be read ({error.strerror})") from None
 
 
 def _hash(text: str) -> str:

@@ -65,7 +65,7 @@ class Figure:
     caption: str
     svg: str  # data URI
     csv: str  # data URI
-    width: int  # natural size in CSS pixels
+    width: int  # on the page at most, in CSS pixels
     height: int
     data: Table | None
 
@@ -78,9 +78,7 @@ class Column:
     numeric: bool = False
     group: str = ""
     long: bool = False  # sentences, which need room
-    choices: tuple[
-        str, ...
-    ] = ()  # offered above the table: rows stay whose field is, or has as a word, the choice
+    choices: tuple[str, ...] = ()  # offered above the table: rows stay whose field is, or has as a word, the choice
 
 
 @dataclass(frozen=True)

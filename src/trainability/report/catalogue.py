@@ -70,10 +70,7 @@ def trained(material: Material) -> Table:
         "table-cells",
         f"All {count(len(rows), 'trained cell')}, each at its chosen learning rate.",
         (
-            *(
-                Column(name, _is_numeric(material, name), choices=_choices(material, name))
-                for name in factors
-            ),
+            *(Column(name, _is_numeric(material, name), choices=_choices(material, name)) for name in factors),
             Column("test accuracy", True),
             Column("seeds", choices=("ok", "diverged", "stalled")),
             Column("learning rate", True),
@@ -83,9 +80,7 @@ def trained(material: Material) -> Table:
             Column("training, s", True),
             Column("train it again"),
             Column("digest"),
-            Column(
-                "studies", choices=tuple(name for name, study in material.settings.studies.items() if study)
-            ),
+            Column("studies", choices=tuple(name for name, study in material.settings.studies.items() if study)),
         ),
         tuple(rows),
         searchable=True,
@@ -103,13 +98,10 @@ def excluded(material: Material) -> Table:
     labels = [entry.cell.labels for entry in entries]
     base = material.settings.base
     usual = {name: getattr(getattr(base, name), "label", getattr(base, name)) for name in FACTORS}
-    factors = [name for name in FACTORS if {label[name] for label in labels} - {usual[name]}] or [
-        "activation"
-    ]
+    factors = [name for name in FACTORS if {label[name] for label in labels} - {usual[name]}] or ["activation"]
     return Table(
         "table-excluded",
-        f"Left out on purpose: {count(len(entries), 'cell')}. Factors that are not shown have their base "
-        "values.",
+        f"Left out on purpose: {count(len(entries), 'cell')}. Factors that are not shown have their base values.",
         (*(Column(name) for name in factors), Column("reason", long=True)),
         tuple(
             (*(Entry(plain(label[name]), label[name]) for name in factors), Entry(entry.reason))

@@ -125,8 +125,7 @@ def layers(material: Material) -> Table:
     writers = {"sign_agreement": percent, "sign_agreement_batch": percent, "activation_mean": decimal}
     return Table(
         "table-layers",
-        f"Inside the layers. {SETTING}, means over hidden layers and seeds, after the last step unless said "
-        "otherwise.",
+        f"Inside the layers. {SETTING}, means over hidden layers and seeds, after the last step unless said otherwise.",
         (*names(), *columns),
         tuple(
             (*named(row), *(estimated(row, name, writers.get(name, figure)) for name in shown))

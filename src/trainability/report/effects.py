@@ -75,9 +75,7 @@ def rates(material: Material) -> Table:
     return Table(
         "table-rates",
         "Learning rates. How many cells chose each on validation data, and how all runs at it ended.",
-        tuple(
-            Column(label, True, "share of runs" if index > 2 else "") for index, label in enumerate(labels)
-        ),
+        tuple(Column(label, True, "share of runs" if index > 2 else "") for index, label in enumerate(labels)),
         tuple(rows),
     )
 

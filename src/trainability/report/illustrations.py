@@ -17,6 +17,7 @@ from trainability.report.blocks import Column, Entry, Figure, Table
 from trainability.report.wording import count
 
 MOST_ROWS = 200  # of a table that the page repeats; longer ones are a download only
+ENLARGED = 1.3  # figures are drawn for a printed column; on a screen their text may be larger
 PIXELS = {"": 1.0, "px": 1.0, "pt": 96 / 72, "in": 96.0, "mm": 96 / 25.4, "cm": 96 / 2.54}
 
 
@@ -41,7 +42,7 @@ def data_uri(content: bytes, kind: str) -> str:
 def _figure(folder: Path, name: str) -> Figure:
     words = files.load_json(folder / f"{name}.json")
     svg, table = (folder / f"{name}.svg").read_bytes(), (folder / f"{name}.csv").read_bytes()
-    width, height = _size(svg.decode())
+    width, height = (round(ENLARGED * side) for side in _size(svg.decode()))
     return Figure(
         name,
         words["title"],

@@ -56,8 +56,7 @@ class Material:
             key
             for key, cell in self.trained.items()
             if all(
-                getattr(cell, name) == getattr(base, name)
-                or (name == "sizing" and cell.activation.pieces == 1)
+                getattr(cell, name) == getattr(base, name) or (name == "sizing" and cell.activation.pieces == 1)
                 for name in fixed
             )
         ]

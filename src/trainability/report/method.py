@@ -44,9 +44,7 @@ def data(material: Material) -> Iterator[tuple[str, str]]:
 def preprocessing(material: Material) -> str:
     """Which preprocessings there are, and what they may see."""
     labels = list(dict.fromkeys(label for _, label in material.preprocessings))
-    which = (
-        f"`{labels[0]}` throughout" if len(labels) == 1 else f"{len(labels)} kinds: {listing(_code(labels))}"
-    )
+    which = f"`{labels[0]}` throughout" if len(labels) == 1 else f"{len(labels)} kinds: {listing(_code(labels))}"
     return f"{which}. Each is fitted on the training split alone and then applied to all three."
 
 
@@ -72,11 +70,7 @@ def optimisation(material: Material) -> str:
     inside = ", ".join(f"{key.replace('_', ' ')} {value:g}" for key, value in options.items())
     lengths = sorted(set(material.cells["steps"]))
     last = f"{lengths[0]:,} steps" if len(lengths) == 1 else f"{lengths[0]:,} to {lengths[-1]:,} steps"
-    varied = [
-        NOUNS.get(n, n).replace("_", " ")
-        for n in ("optimizer", "batch_size", "epochs")
-        if n in material.varied
-    ]
+    varied = [NOUNS.get(n, n).replace("_", " ") for n in ("optimizer", "batch_size", "epochs") if n in material.varied]
     return (
         f"`{base.optimizer.name}` ({inside}), batches of {base.batch_size}, {count(base.epochs, 'epoch')}; "
         f"runs last {last}. "
@@ -196,10 +190,8 @@ def limits(material: Material) -> tuple[str, ...]:
         if name not in material.varied
     ]
     return (
-        f"Held fixed in all cells: {listing(fixed)}. What is found here holds for these values; elsewhere it "
-        "may not.",
-        f"{sentences.edges(material.cells)} The grid was "
-        f"{listing(f'{rate:g}' for rate in settings.learning_rates)}.",
+        f"Held fixed in all cells: {listing(fixed)}. What is found here holds for these values; elsewhere it may not.",
+        f"{sentences.edges(material.cells)} The grid was {listing(f'{rate:g}' for rate in settings.learning_rates)}.",
         "Steps to a target are known to the next evaluation only. Targets "
         f"({listing(goal(target) for target in settings.targets)}) were set beforehand and are not equally "
         "hard for all data.",

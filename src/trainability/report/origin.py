@@ -21,8 +21,7 @@ REFERENCES = (
     "ICLR 2016; arXiv:1511.07289.",
     "CS231n: Deep learning for computer vision. Lecture “Training neural networks I”. Stanford University; "
     "cs231n.stanford.edu.",
-    "Glorot & Bengio 2010. Understanding the difficulty of training deep feedforward neural networks. "
-    "AISTATS.",
+    "Glorot & Bengio 2010. Understanding the difficulty of training deep feedforward neural networks. AISTATS.",
     "Goodfellow, Warde-Farley, Mirza, Courville & Bengio 2013. Maxout networks. ICML; arXiv:1302.4389.",
     "Hansen, Auger, Finck & Ros 2009. Real-parameter black-box optimization benchmarking 2009: experimental "
     "setup. "
@@ -36,12 +35,9 @@ REFERENCES = (
     "Ioffe & Szegedy 2015. Batch normalization: accelerating deep network training by reducing internal "
     "covariate shift. "
     "ICML; arXiv:1502.03167.",
-    "Krizhevsky, Sutskever & Hinton 2012. ImageNet classification with deep convolutional neural networks. "
-    "NIPS.",
-    "LeCun, Bottou, Orr & Müller 1998. Efficient BackProp. In: Neural networks: tricks of the trade, "
-    "Springer.",
-    "Lu, Shin, Su & Karniadakis 2019. Dying ReLU and initialization: theory and numerical examples. "
-    "arXiv:1903.06733.",
+    "Krizhevsky, Sutskever & Hinton 2012. ImageNet classification with deep convolutional neural networks. NIPS.",
+    "LeCun, Bottou, Orr & Müller 1998. Efficient BackProp. In: Neural networks: tricks of the trade, Springer.",
+    "Lu, Shin, Su & Karniadakis 2019. Dying ReLU and initialization: theory and numerical examples. arXiv:1903.06733.",
     "Maas, Hannun & Ng 2013. Rectifier nonlinearities improve neural network acoustic models. ICML workshop "
     "on deep learning "
     "for audio, speech and language processing.",
@@ -65,9 +61,7 @@ def commands(material: Material) -> Commands:
                 "snakemake",
                 "The same in an environment that is ready; only what is missing or out of date is made.",
             ),
-            Command(
-                rerun(key), "Train one cell again. Every row of the table of all cells has its own command."
-            ),
+            Command(rerun(key), "Train one cell again. Every row of the table of all cells has its own command."),
             Command(rerun(key).replace(" -f ", " -R "), "Train it again and bring the page up to date."),
             Command(
                 f'trainability cells --select "{selection}"',

@@ -69,9 +69,7 @@ def fastest(rows: pd.DataFrame, target: float) -> str:
     first = [(name, e) for name, e in reached if e.value == best]
     later = [(name, e) for name, e in reached if e.value > best]
     number = (
-        f"the fewest steps, a median of {_each(first, steps)}"
-        if later
-        else f"a median of {_each(first, steps)} steps"
+        f"the fewest steps, a median of {_each(first, steps)}" if later else f"a median of {_each(first, steps)} steps"
     )
     text = f"To {aim}, {_names(first)} took {number}"
     if later:
@@ -95,11 +93,7 @@ def deadest(rows: pd.DataFrame) -> str:
     if len(none) < len(known):
         most = percent(max(e.value for _, e in known))
         first = [(name, e) for name, e in known if percent(e.value) == most]
-        largest = (
-            "the largest share of dead units was"
-            if len(known) > len(first)
-            else "the share of dead units was"
-        )
+        largest = "the largest share of dead units was" if len(known) > len(first) else "the share of dead units was"
         part = f"At the end of training {largest} {_each(first, percent)}, with {_names(first)}"
         parts.append(part + (f"; there was none with {_or(none)}" if none else ""))
     elif known:
