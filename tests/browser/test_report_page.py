@@ -207,4 +207,5 @@ def test_paper_gets_the_text_and_not_the_tools(open_page: Open) -> None:
     page.emulate_media(media="print", color_scheme="dark")
     assert not page.locator("nav").is_visible()
     assert not page.locator("form.search").is_visible()
+    assert page.locator("#table-cells .labels th button").first.is_visible()
     assert page.locator("#abstract p").first.evaluate("p => getComputedStyle(p).color") == "rgb(0, 0, 0)"
