@@ -132,6 +132,11 @@ class Cell(Factors):
         return {name: _column(getattr(self, name)) for name in FACTORS}
 
     @property
+    def inputs(self) -> str:
+        """Folder of the preprocessed arrays that the cell is trained on, below `results/data`."""
+        return f"{self.dataset.slug}/{self.preprocessing.slug}"
+
+    @property
     def runs(self) -> list[tuple[int, float]]:
         """(seed, learning rate) of every run, in the order of the stack: seed by seed."""
         return list(itertools.product(self.seeds, self.learning_rates))

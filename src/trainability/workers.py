@@ -77,9 +77,14 @@ _idle: list[Worker] = []
 _lock = threading.Lock()
 
 
-def run(*words: object, log: object) -> None:
-    """Carry out `trainability WORDS...` in a warm worker, its output in the file `log`; raise JobError on failure."""
+def run(*words: object, log: object, **options: object) -> None:
+    """Carry out `trainability WORDS... --option VALUE...` in a warm worker, its output in the file `log`.
+
+    An option's underscores become dashes. Raises JobError if the command fails or its worker dies.
+    """
     command = [str(word) for word in words]
+    for name, value in options.items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
     path = Path(str(log))
     path.parent.mkdir(parents=True, exist_ok=True)
     with _lock:

@@ -262,9 +262,7 @@ def test_more_components_than_features_are_refused(digits: Array, cls: Callable[
 
 
 @pytest.mark.parametrize("entry", [Pca(variance=1.0), PcaWhiten(), ZcaWhiten()], ids=str)
-def test_signs_do_not_depend_on_lapack(
-    full_rank: Array, entry: Preprocessing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_signs_do_not_depend_on_lapack(full_rank: Array, entry: Preprocessing, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = entry.fit(full_rank, LEVELS).matrix
     plain = np.linalg.eigh
 
@@ -360,9 +358,7 @@ def test_zca_stays_closest_to_the_images_among_whitenings(full_rank: Array) -> N
 
 @ENTRIES
 @given(
-    train=hnp.arrays(
-        np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.integers(0, 16)
-    ),
+    train=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.integers(0, 16)),
     other=st.integers(0, 16),
 )
 @settings(max_examples=40, deadline=None)
@@ -399,9 +395,7 @@ def test_scalings_forget_the_units(entry: Preprocessing, seed: int, factor: floa
 @pytest.mark.parametrize("entry", [Center(), Pca(components=3), PcaWhiten(), ZcaWhiten()], ids=str)
 @given(seed=st.integers(0, 1000), offset=st.floats(-100, 100))
 @settings(max_examples=25, deadline=None)
-def test_distances_do_not_depend_on_rotation_and_shift(
-    entry: Preprocessing, seed: int, offset: float
-) -> None:
+def test_distances_do_not_depend_on_rotation_and_shift(entry: Preprocessing, seed: int, offset: float) -> None:
     x = np.random.default_rng(seed).normal(0, 4, (12, 4))
     rotated = x @ ortho_group.rvs(4, random_state=seed) + offset
     before, after = entry.fit(x, LEVELS)(x), entry.fit(rotated, LEVELS)(rotated)
@@ -478,9 +472,7 @@ def test_statistics_describe_what_came_out(digits: Array, entry: Preprocessing) 
 
 
 @pytest.mark.parametrize("cls", [Pca, PcaWhiten, ZcaWhiten])
-def test_kept_variance_is_that_of_the_kept_components(
-    digits: Array, cls: Callable[..., Preprocessing]
-) -> None:
+def test_kept_variance_is_that_of_the_kept_components(digits: Array, cls: Callable[..., Preprocessing]) -> None:
     fitted = cls(components=6).fit(digits, LEVELS)
     expected = PCA(n_components=6, svd_solver="full").fit(digits).explained_variance_ratio_.sum()
     kept = statistics(fitted, digits, fitted(digits))["kept_variance"]
@@ -542,9 +534,7 @@ def test_prepared_files_hold_the_mapped_splits(
 
 
 @ENTRIES
-def test_nothing_leaks_into_the_map(
-    entry: Preprocessing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_leaks_into_the_map(entry: Preprocessing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other validation and test data change neither map nor training arrays, other training data both."""
     splits, others = small_splits(0), small_splits(1)
     elsewhere = replace(others, train_images=splits.train_images, train_labels=splits.train_labels)
@@ -582,9 +572,7 @@ def test_the_manifest_is_written_last(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(("file", "read"), [("arrays.npz", load), ("map.npz", load_map)])
-def test_damaged_files_are_noticed(
-    file: str, read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_damaged_files_are_noticed(file: str, read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = prepared(Standardize(), small_splits(), tmp_path, monkeypatch) / file
     content = path.read_bytes()
     flipped = bytearray(content)

@@ -48,7 +48,7 @@ def test_worker_is_kept(tmp_path: Path) -> None:
 
 def test_failing_command_shows_the_end_of_its_log_and_the_worker_lives_on(tmp_path: Path) -> None:
     with pytest.raises(JobError, match=r"failed with status 2(.|\n)*nowhere.yaml: cannot be read"):
-        workers.run("check", "--configfile", "nowhere.yaml", log=tmp_path / "log")
+        workers.run("check", configfile="nowhere.yaml", log=tmp_path / "log")
     with pytest.raises(JobError, match=r"invalid choice: 'dance'"):
         workers.run("dance", log=tmp_path / "log")
     assert len(workers._idle) == 1

@@ -29,12 +29,9 @@ rule tables:
     run:
         workers.run(
             "tables",
-            "--config",
-            input.config,
-            "--cells",
-            "results/cells",
-            "--out",
-            "results/tables",
+            config=input.config,
+            cells="results/cells",
+            out="results/tables",
             log=log,
         )
 
@@ -66,13 +63,9 @@ rule figure:
         workers.run(
             "figure",
             wildcards.figure,
-            "--config",
-            input.config,
-            "--tables",
-            "results/tables",
-            "--data",
-            "results/data",
-            "--out",
-            "results/figures",
+            config=input.config,
+            tables="results/tables",
+            data="results/data",
+            out="results/figures",
             log=log,
         )

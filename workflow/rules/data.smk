@@ -24,14 +24,10 @@ rule data:
     run:
         workers.run(
             "data",
-            "--dataset",
-            params.dataset,
-            "--source",
-            params.source,
-            "--download-to",
-            "data",
-            "--out",
-            Path(output.manifest).parent,
+            dataset=params.dataset,
+            source=params.source,
+            download_to="data",
+            out=Path(output.manifest).parent,
             log=log,
         )
 
@@ -60,11 +56,8 @@ rule preprocess:
     run:
         workers.run(
             "preprocess",
-            "--preprocessing",
-            params.preprocessing,
-            "--data",
-            Path(input.manifest).parent,
-            "--out",
-            Path(output.manifest).parent,
+            preprocessing=params.preprocessing,
+            data=Path(input.manifest).parent,
+            out=Path(output.manifest).parent,
             log=log,
         )

@@ -11,12 +11,7 @@ rule report:
         figures=expand("results/figures/{figure}.{kind}", figure=FIGURES, kind=["svg", "csv", "json"]),
         records=expand("results/cells/{cell}/record.json", cell=CELLS),
         datasets=expand("results/data/{dataset}/dataset.json", dataset=DATASETS),
-        preprocessings=sorted(
-            {
-                f"results/data/{cell.dataset.slug}/{cell.preprocessing.slug}/preprocessing.json"
-                for cell in CELLS.values()
-            }
-        ),
+        preprocessings=sorted({f"results/data/{cell.inputs}/preprocessing.json" for cell in CELLS.values()}),
         sources=expand(f"{workflow.basedir}/report/{{file}}", file=["template.html.j2", "style.css", "script.js"]),
     output:
         report(
@@ -40,19 +35,12 @@ rule report:
     run:
         workers.run(
             "report",
-            "--config",
-            input.config,
-            "--tables",
-            "results/tables",
-            "--figures",
-            "results/figures",
-            "--cells",
-            "results/cells",
-            "--data",
-            "results/data",
-            "--sources",
-            Path(input.sources[0]).parent,
-            "--out",
-            output[0],
+            config=input.config,
+            tables="results/tables",
+            figures="results/figures",
+            cells="results/cells",
+            data="results/data",
+            sources=Path(input.sources[0]).parent,
+            out=output[0],
             log=log,
         )

@@ -2,15 +2,10 @@
 # learning curves and layer health of all its runs. One job is one cell; a diverged run is a result, not a failure.
 
 
-def arrays_of(wildcards, file):
-    cell = CELLS[wildcards.cell]
-    return f"results/data/{cell.dataset.slug}/{cell.preprocessing.slug}/{file}"
-
-
 rule train:
     input:
-        manifest=lambda wildcards: arrays_of(wildcards, "preprocessing.json"),
-        arrays=lambda wildcards: arrays_of(wildcards, "arrays.npz"),
+        manifest=lambda wildcards: f"results/data/{CELLS[wildcards.cell].inputs}/preprocessing.json",
+        arrays=lambda wildcards: f"results/data/{CELLS[wildcards.cell].inputs}/arrays.npz",
     output:
         record="results/cells/{cell}/record.json",
         curves="results/cells/{cell}/curves.parquet",
@@ -32,11 +27,8 @@ rule train:
     run:
         workers.run(
             "train",
-            "--cell",
-            params.cell,
-            "--data",
-            Path(input.manifest).parent,
-            "--out",
-            Path(output.record).parent,
+            cell=params.cell,
+            data=Path(input.manifest).parent,
+            out=Path(output.record).parent,
             log=log,
         )

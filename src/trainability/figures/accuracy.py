@@ -80,7 +80,7 @@ def final(experiment: Experiment) -> Drawing:
     best = None if known.empty else known.iloc[-1]
     facts = {
         "best": None if best is None else float(best["value"]),
-        "best_at": "" if best is None else f"{best['activation']} with {canvas.title(best['normalization'])}",
+        "best_at": "" if best is None else f"{best['activation']}, {canvas.title(best['normalization'])}",
         "edges": int(data["rate_edge"].ne("").sum()),
         "cells": len(data),
     }

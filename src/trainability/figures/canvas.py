@@ -173,5 +173,5 @@ def hide_unused(axes: Iterable[Axes]) -> None:
 
 
 def say(axes: Axes, words: str) -> None:
-    """A sentence in the middle of a panel that has nothing else."""
+    """Words in the middle of a panel that has nothing else."""
     axes.text(0.5, 0.5, textwrap.fill(words, 20), ha="center", va="center", transform=axes.transAxes, color=INK)

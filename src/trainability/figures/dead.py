@@ -67,6 +67,9 @@ def over_time(experiment: Experiment) -> Drawing:
         lines.draw(axes, data[data["normalization"] == panel], marks, scale=100)
         scales.epochs(axes, *lines.span(data))
         axes.set_title(canvas.title(panel))
+    highest = 100 * data["high"].max()
+    top = 1.05 * highest if highest > 0 else 1.0
+    grid[0, 0].set_ylim(-0.03 * top, top)
     canvas.hide_unused(grid.flat[len(panels) :])
     figure.supylabel("dead units (%)", fontsize=canvas.TYPE)
     canvas.below(grid[-1], "epochs")
@@ -96,7 +99,7 @@ def _panels(part: Slice, data: pd.DataFrame, series: str, marks: dict[str, Mark]
         some = data[data["normalization"] == panel]
         points = pd.DataFrame({"row": some["activation"], "series": some[series]})
         points = points.assign(**{name: 100 * some[name] for name in ("value", "low", "high")})
-        points["text"] = [f"{value:.1f}" if value == value else "undefined" for value in points["value"]]
+        points["text"] = [f"{value:.1f}" if value == value else canvas.UNKNOWN for value in points["value"]]
         dots.dots(axes, points, rows[panel], list(marks), marks)
         axes.set_title(canvas.title(panel))
         axes.tick_params(labelbottom=True)
@@ -120,5 +123,5 @@ def _extremes(data: pd.DataFrame) -> dict[str, object]:
     worst = known.iloc[-1]
     return {
         "most": float(worst["value"]),
-        "most_at": f"{worst['activation']} with {canvas.title(worst['normalization'])}",
+        "most_at": f"{worst['activation']}, {canvas.title(worst['normalization'])}",
     }

@@ -40,20 +40,21 @@ def dots(
     place = {label: index for index, label in enumerate(rows)}
     offsets = dict(zip(series, _offsets(len(series)), strict=True))
     for name in series:
-        some = points[(points["series"] == name) & points["value"].notna()]
-        if some.empty:  # an empty line would still claim the sheet's corner in the layout
-            continue
+        some = points[points["series"] == name]
         at = some["row"].map(place).astype(float) + offsets[name]
-        mark = marks[name]
+        if "text" in some:
+            for level, text in zip(at, some["text"], strict=True):
+                axes.text(1.02, level, text, transform=axes.get_yaxis_transform(), va="center", color=INK)
+        known = some["value"].notna()
+        if not known.any():  # an empty line would still claim the sheet's corner in the layout
+            continue
+        some, at, mark = some[known], at[known], marks[name]
         axes.hlines(at, some["low"], some["high"], color=mark.color, linewidth=1.6)
-        hollow = "white" if mark.linestyle == "none" else mark.color
+        face = "white" if mark.linestyle == "none" else mark.color
         axes.plot(
-            some["value"], at, linestyle="none", marker=mark.marker, color=mark.color, markerfacecolor=hollow,
+            some["value"], at, linestyle="none", marker=mark.marker, color=mark.color, markerfacecolor=face,
             clip_on=False, zorder=3,
         )  # fmt: skip
-        if "text" in some:
-            for height_, text in zip(at, some["text"], strict=True):
-                axes.text(1.02, height_, text, transform=axes.get_yaxis_transform(), va="center", color=INK)
     axes.set_yticks(range(len(rows)), list(labels or rows))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)

@@ -139,7 +139,7 @@ def images(experiment: Experiment) -> Drawing:
             records += [
                 {"preprocessing": label, "example": int(index), "pixel": p, "value": v} for p, v in enumerate(example)
             ]
-        words = f"{label}{' *' if mapped_back else ''}\n{low:.3g} to {high:.3g}"
+        words = f"{label}{' *' if mapped_back else ''}\n{_rounded(low, high - low)} to {_rounded(high, high - low)}"
         axes_row[0].set_ylabel(words, rotation=0, ha="right", va="center", labelpad=6)
     for axes, index in zip(grid[0], chosen, strict=True):
         axes.set_title(_short(manifest["class_names"][splits.test_labels[index]]), loc="center")
@@ -173,3 +173,8 @@ def _examples(labels: NDArray[Any]) -> NDArray[np.intp]:
 
 def _short(name: str) -> str:
     return name if len(name) <= 9 else name[:8] + "…"
+
+
+def _rounded(value: float, span: float) -> str:
+    """Three digits, or 0 for what is nothing beside the span of a row."""
+    return f"{value:.3g}" if abs(value) > 1e-4 * span else "0"

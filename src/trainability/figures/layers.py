@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from trainability.figures import canvas, scales
+from trainability.figures import canvas, lines, scales
 from trainability.figures.canvas import Drawing, Mark
 from trainability.figures.experiment import Experiment, Slice
 
@@ -80,6 +80,8 @@ def draw(experiment: Experiment) -> Drawing:
 
 
 def _lines(axes: Axes, data: pd.DataFrame, marks: dict[str, Mark], quantity: str) -> None:
+    if not np.isfinite(data["value"]).any():
+        canvas.say(axes, lines.NONE)
     unit = 100 if quantity in SHARES else 1
     for activation, line in data.groupby("activation", sort=False):
         line = line.sort_values("layer")

@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from trainability.figures import canvas
 from trainability.figures.canvas import Mark
+
+NONE = "no finite figures"  # what a panel says in which no run has any
 
 
 def summary(runs: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
@@ -31,6 +34,8 @@ def summary(runs: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd
 
 def draw(axes: Axes, data: pd.DataFrame, marks: Mapping[str, Mark], scale: float = 1.0) -> None:
     """A line with a band per activation; where a run has lost its figures the line ends in a cross."""
+    if not np.isfinite(data["mean"]).any():
+        canvas.say(axes, NONE)
     for index, (activation, line) in enumerate(data.groupby("activation", sort=False)):
         mark = marks[str(activation)]
         line = line.sort_values("epoch")

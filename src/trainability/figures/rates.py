@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from trainability import seeding, statistics
-from trainability.figures import canvas, scales
+from trainability.figures import canvas, lines, scales
 from trainability.figures.canvas import Drawing, Mark
 from trainability.figures.experiment import Experiment, Slice
 
@@ -84,6 +84,8 @@ def draw(experiment: Experiment) -> Drawing:
 
 
 def _lines(axes: Axes, data: pd.DataFrame, marks: dict[str, Mark]) -> None:
+    if not np.isfinite(data["value"]).any():
+        canvas.say(axes, lines.NONE)
     for activation, line in data.groupby("activation", sort=False):
         mark = marks[str(activation)]
         line = line.sort_values("learning_rate")

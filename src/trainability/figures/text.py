@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from trainability.figures import scales
 from trainability.figures.canvas import Drawing
 from trainability.figures.experiment import Experiment, listed
 
@@ -60,6 +61,7 @@ def common(experiment: Experiment) -> dict[str, Any]:
         "target": experiment.target,
         "targets": sorted(settings.targets),
         "chance": experiment.chance,
+        "shown_accuracies": [scales.LOWEST, scales.HIGHEST],
         "net": f"{base.depth} hidden layers of {base.width} units on {base.dataset.label}",
     }
 

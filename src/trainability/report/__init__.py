@@ -93,7 +93,7 @@ def abstract(found: Material) -> Prose:
     seeds = len(found.settings.seeds)
     brackets = f"Brackets hold 95{PERCENT} intervals over {seeds} seeds; where there are none, they have no width."
     if seeds == 1:
-        brackets = "With one seed there are no intervals, and differences cannot be told from chance."
+        brackets = "With one seed means and medians have no intervals, and differences cannot be told from chance."
     return Prose(
         (
             " ".join((sentences.scope(found), sentences.fates(found))),
