@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test checks setup clean
+.PHONY: report test checks readme setup clean
 .DEFAULT_GOAL := report
 
 report: setup
@@ -20,6 +20,10 @@ checks: setup
 	snakefmt --check Snakefile workflow
 	mypy
 	snakemake --lint
+
+# Copies the results of a finished default experiment into README.md.
+readme: setup
+	python docs/results_table.py
 
 setup: $(BIN)/.installed
 
