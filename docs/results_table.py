@@ -23,7 +23,8 @@ def table() -> str:
     fixed |= {name: base[name] for name in ("bias", "dropout", "depth", "width", "sizing")}
     at_base = cells[np.logical_and.reduce([cells[name] == value for name, value in fixed.items()])]
     lines = [
-        f"| activation | normalization | test accuracy | steps to {target:.0%} validation accuracy | dead units | rate |",
+        "| activation | normalization | test accuracy "
+        f"| steps to {target:.0%} validation accuracy | dead units | rate |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for activation in dict.fromkeys(at_base["activation"]):
@@ -45,9 +46,9 @@ def table() -> str:
 
 def _row(row: pd.Series, target: float) -> str:
     steps = f"steps_to_{target:g}"
+    median, low, high = (_steps(row[f"median_{steps}{end}"]) for end in ("", "_low", "_high"))
     return (
-        f"| {row['activation']} | {row['normalization']} | {_share(row, 'test_accuracy')} | "
-        f"{_steps(row[f'median_{steps}'])} [{_steps(row[f'median_{steps}_low'])}, {_steps(row[f'median_{steps}_high'])}] "
+        f"| {row['activation']} | {row['normalization']} | {_share(row, 'test_accuracy')} | {median} [{low}, {high}] "
         f"| {_share(row, 'dead_fraction')} | {row['learning_rate']:g}{' (edge)' if row['rate_edge'] else ''} |"
     )
 

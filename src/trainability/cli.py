@@ -31,6 +31,8 @@ STEP_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "figures": (Path, "folder of the figures"),
     "sources": (Path, "folder with the page's template, style and script"),
     "data": (Path, "folder of the data this step reads"),
+    "captions": (Path, "the captions of all figures, as YAML"),
+    "snakemake": (str, "how the experiment is run, e.g. snakemake"),
     "out": (Path, "where the result goes"),
 }
 USAGE_ERRORS = (config.ConfigError, files.CorruptFileError, ExpressionError)
@@ -96,7 +98,7 @@ def _figure(arguments: argparse.Namespace) -> None:
 
     settings = config.read(files.load_json(arguments.config))
     planned = plan.make_plan(settings)
-    figures.make(arguments.name, settings, planned, arguments.tables, arguments.data, arguments.out)
+    figures.make(arguments.name, settings, planned, arguments.tables, arguments.data, arguments.out, arguments.captions)
 
 
 def _report(arguments: argparse.Namespace) -> None:
@@ -105,7 +107,7 @@ def _report(arguments: argparse.Namespace) -> None:
     settings = config.read(files.load_json(arguments.config))
     planned = plan.make_plan(settings)
     folders = (arguments.tables, arguments.figures, arguments.cells, arguments.data, arguments.sources)
-    report.render(settings, planned, *folders, arguments.out)
+    report.render(settings, planned, *folders, arguments.out, arguments.snakemake)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
 
 
@@ -173,8 +175,8 @@ def _parser() -> argparse.ArgumentParser:
         ("preprocess", _preprocess, "fit one preprocessing and apply it", "preprocessing data out"),
         ("train", _train, "train one cell and write its record", "cell data out"),
         ("tables", _tables, "collect all records into tables", "config cells out"),
-        ("figure", _figure, "draw one figure", "config tables data out"),
-        ("report", _report, "render the report", "config tables figures cells data sources out"),
+        ("figure", _figure, "draw one figure", "config tables data captions out"),
+        ("report", _report, "render the report", "config tables figures cells data sources snakemake out"),
     ):
         sub = add(name, command, f"{text} (a step of the workflow)")
         if name == "figure":

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).parent
-LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "seaborn", "snakemake")
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "matplotlib", "seaborn", "snakemake")
 
 
 def code_fingerprint(module: str) -> str:

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 class Component(BaseModel):
     """One choice for one factor; two components are equal when name and all parameters are."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     name: str
 

@@ -15,13 +15,17 @@ import gc
 import json
 import os
 import queue
+import resource
 import shlex
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import IO
+
+from trainability import files
 
 # One thread per worker: as many cells at once as cores. glibc otherwise returns every large block to the system and
 # maps it afresh on the next step, which costs training a tenth of its time.
@@ -50,11 +54,11 @@ class Worker:
             env=os.environ | ENVIRONMENT,
         )
 
-    def run(self, words: list[str], log: Path) -> int | None:
+    def run(self, words: list[str], log: Path, benchmark: Path) -> int | None:
         """Exit status of a command, or None if the worker died of it."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        job = json.dumps({"words": words, "log": str(log)})
+        job = json.dumps({"words": words, "log": str(log), "benchmark": str(benchmark)})
         try:
             self.process.stdin.write(job.encode() + b"\n")
             self.process.stdin.flush()
@@ -77,10 +81,12 @@ _idle: list[Worker] = []
 _lock = threading.Lock()
 
 
-def run(*words: object, log: object, **options: object) -> None:
+def run(*words: object, log: object, benchmark: str, **options: object) -> None:
     """Carry out `trainability WORDS... --option VALUE...` in a warm worker, its output in the file `log`.
 
-    An option's underscores become dashes. Raises JobError if the command fails or its worker dies.
+    An option's underscores become dashes. The worker writes what the command took to `benchmark`: seconds, seconds of
+    CPU, and the worker's peak memory so far in MB. (Snakemake's own `benchmark:` would sample Snakemake's process
+    instead, for a third of a core.) Raises JobError if the command fails or its worker dies.
     """
     command = [str(word) for word in words]
     for name, value in options.items():
@@ -90,7 +96,7 @@ def run(*words: object, log: object, **options: object) -> None:
     with _lock:
         worker = _idle.pop() if _idle else None
     worker = worker or Worker()
-    status = worker.run(command, path)
+    status = worker.run(command, path, Path(benchmark))
     if status is None:
         raise JobError(f"the worker of `{_shown(command)}` ended with status {worker.bury()}; its log is {path}")
     with _lock:
@@ -115,11 +121,20 @@ def _serve() -> None:
     threading.Thread(target=_listen, args=(sys.stdin, jobs), daemon=True).start()
     while True:
         job = json.loads(jobs.get())
+        wall, cpu = time.perf_counter(), time.process_time()
         with open(job["log"], "w", encoding="utf-8") as log:
             status = _carry_out(job["words"], log)
+        took = {"s": time.perf_counter() - wall, "cpu_time": time.process_time() - cpu, "max_rss": _peak_memory()}
+        files.write_atomically(Path(job["benchmark"]), (json.dumps(took) + "\n").encode())
         gc.collect()
         answers.write(json.dumps({"status": status}) + "\n")
         answers.flush()
+
+
+def _peak_memory() -> float:
+    """Largest resident memory of this process so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB
 
 
 def _listen(lines: IO[str], jobs: queue.Queue[str]) -> None:

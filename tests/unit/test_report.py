@@ -210,7 +210,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 
 @pytest.fixture(scope="module")
 def found(sample: Sample) -> material.Material:
-    return material.load(sample.settings, sample.plan, sample.tables, sample.cells, sample.data)
+    return material.load(sample.settings, sample.plan, sample.tables, sample.cells, sample.data, "snakemake")
 
 
 def test_scope_counts_cells_and_runs(found: material.Material) -> None:

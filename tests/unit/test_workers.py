@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -33,38 +34,54 @@ def stop() -> None:
 
 
 def test_log_holds_the_command_and_its_output(tmp_path: Path) -> None:
-    workers.run("check", "--configfile", "config.yaml", "experiments/smoke.yaml", log=tmp_path / "a/log")
+    workers.run(
+        "check",
+        "--configfile",
+        "config.yaml",
+        "experiments/smoke.yaml",
+        log=tmp_path / "a/log",
+        benchmark=str(tmp_path / "benchmark"),
+    )
     lines = (tmp_path / "a/log").read_text().splitlines()
     assert lines[0] == "$ trainability check --configfile config.yaml experiments/smoke.yaml"
     assert "cells" in lines[1]
+    took = json.loads((tmp_path / "benchmark").read_text())
+    assert took["s"] > 0
+    assert took["cpu_time"] >= 0
+    assert 10 < took["max_rss"] < 4000
 
 
 def test_worker_is_kept(tmp_path: Path) -> None:
-    workers.run("check", log=tmp_path / "log")
+    workers.run("check", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
     first = workers._idle[0].process.pid
-    workers.run("check", log=tmp_path / "log")
+    workers.run("check", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
     assert [worker.process.pid for worker in workers._idle] == [first]
 
 
 def test_failing_command_shows_the_end_of_its_log_and_the_worker_lives_on(tmp_path: Path) -> None:
     with pytest.raises(JobError, match=r"failed with status 2(.|\n)*nowhere.yaml: cannot be read"):
-        workers.run("check", configfile="nowhere.yaml", log=tmp_path / "log")
+        workers.run("check", configfile="nowhere.yaml", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
     with pytest.raises(JobError, match=r"invalid choice: 'dance'"):
-        workers.run("dance", log=tmp_path / "log")
+        workers.run("dance", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
     assert len(workers._idle) == 1
 
 
 def test_killed_worker_fails_its_own_job_only(tmp_path: Path) -> None:
-    workers.run("check", log=tmp_path / "log")
+    workers.run("check", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
     os.kill(workers._idle[0].process.pid, signal.SIGKILL)
     with pytest.raises(JobError, match="ended with status -9"):
-        workers.run("check", log=tmp_path / "log")
-    workers.run("check", log=tmp_path / "log")
+        workers.run("check", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
+    workers.run("check", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
 
 
 def test_jobs_at_once_have_workers_of_their_own(tmp_path: Path) -> None:
     threads = [
-        threading.Thread(target=workers.run, args=("check",), kwargs={"log": tmp_path / f"log{i}"}) for i in range(3)
+        threading.Thread(
+            target=workers.run,
+            args=("check",),
+            kwargs={"log": tmp_path / f"log{i}", "benchmark": str(tmp_path / f"benchmark{i}")},
+        )
+        for i in range(3)
     ]
     for thread in threads:
         thread.start()
@@ -78,7 +95,7 @@ def test_worker_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     """Also when that process is killed and cannot say goodbye, and in the middle of a job."""
     program = (
         "import os, signal\nfrom trainability import workers\n"
-        f"workers.run('check', log={str(tmp_path / 'log')!r})\n"
+        f"workers.run('check', log={str(tmp_path / 'log')!r}, benchmark={str(tmp_path / 'benchmark')!r})\n"
         "print(workers._idle[0].process.pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     )
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout

@@ -16,8 +16,6 @@ rule tables:
         expand("results/tables/{table}.csv", table=["runs", "cells"]),
     log:
         "results/logs/tables.log",
-    benchmark:
-        "results/benchmarks/tables.jsonl"
     conda:
         "../envs/trainability.yaml"
     threads: 1
@@ -33,6 +31,7 @@ rule tables:
             cells="results/cells",
             out="results/tables",
             log=log,
+            benchmark="results/benchmarks/tables.jsonl",
         )
 
 
@@ -46,8 +45,6 @@ rule figure:
         multiext("results/figures/{figure}", ".svg", ".pdf", ".csv", ".json"),
     log:
         "results/logs/figure/{figure}.log",
-    benchmark:
-        "results/benchmarks/figure/{figure}.jsonl"
     wildcard_constraints:
         figure="|".join(figures.FIGURES),
     conda:
@@ -66,6 +63,8 @@ rule figure:
             config=input.config,
             tables="results/tables",
             data="results/data",
+            captions=input.captions,
             out="results/figures",
             log=log,
+            benchmark=f"results/benchmarks/figure/{wildcards.figure}.jsonl",
         )

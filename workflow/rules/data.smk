@@ -9,8 +9,6 @@ rule data:
         arrays="results/data/{dataset}/splits.npz",
     log:
         "results/logs/data/{dataset}.log",
-    benchmark:
-        "results/benchmarks/data/{dataset}.jsonl"
     conda:
         "../envs/trainability.yaml"
     threads: 1
@@ -18,17 +16,18 @@ rule data:
         mem_mb=2000,
         runtime=60,
     params:
+        # Where the files come from is no parameter: their checksums make them the same wherever they lie.
         dataset=lambda wildcards: DATASETS[wildcards.dataset].model_dump_json(),
-        source=lambda wildcards: SETTINGS.sources.get(DATASETS[wildcards.dataset].name, ""),
         code=provenance.code_fingerprint("datasets"),
     run:
         workers.run(
             "data",
             dataset=params.dataset,
-            source=params.source,
+            source=SETTINGS.sources.get(DATASETS[wildcards.dataset].name, ""),
             download_to="data",
             out=Path(output.manifest).parent,
             log=log,
+            benchmark=f"results/benchmarks/data/{wildcards.dataset}.jsonl",
         )
 
 
@@ -42,8 +41,6 @@ rule preprocess:
         map="results/data/{dataset}/{preprocessing}/map.npz",
     log:
         "results/logs/preprocess/{dataset}.{preprocessing}.log",
-    benchmark:
-        "results/benchmarks/preprocess/{dataset}.{preprocessing}.jsonl"
     conda:
         "../envs/trainability.yaml"
     threads: 1
@@ -60,4 +57,5 @@ rule preprocess:
             data=Path(input.manifest).parent,
             out=Path(output.manifest).parent,
             log=log,
+            benchmark=f"results/benchmarks/preprocess/{wildcards.dataset}.{wildcards.preprocessing}.jsonl",
         )

@@ -1,5 +1,6 @@
 # Needs: the merged configuration. Promises: a checked plan, or one message with every mistake before any job
 # starts; results/tables/plan.csv, a row per cell; results/tables/config.json, the configuration with all defaults.
+import shlex
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -12,6 +13,10 @@ try:
     PLAN = plan.make_plan(SETTINGS)
 except configuration.ConfigError as error:
     raise WorkflowError(str(error)) from None
+
+# How this experiment is run, for the commands that the report prints.
+OVERRIDES = [os.path.relpath(path) for path in workflow.overwrite_configfiles]
+COMMAND = shlex.join(["snakemake", *(["--configfile", *OVERRIDES] if OVERRIDES else [])])
 
 CELLS = plan.included(PLAN)
 DATASETS = {cell.dataset.slug: cell.dataset for cell in CELLS.values()}
@@ -30,8 +35,6 @@ rule plan:
         config="results/tables/config.json",
     log:
         "results/logs/plan.log",
-    benchmark:
-        "results/benchmarks/plan.jsonl"
     localrule: True
     conda:
         "../envs/trainability.yaml"

@@ -22,8 +22,6 @@ rule report:
         ),
     log:
         "results/logs/report.log",
-    benchmark:
-        "results/benchmarks/report.jsonl"
     conda:
         "../envs/trainability.yaml"
     threads: 1
@@ -32,6 +30,7 @@ rule report:
         runtime=10,
     params:
         code=provenance.code_fingerprint("report"),
+        command=COMMAND,
     run:
         workers.run(
             "report",
@@ -41,6 +40,8 @@ rule report:
             cells="results/cells",
             data="results/data",
             sources=Path(input.sources[0]).parent,
+            snakemake=params.command,
             out=output[0],
             log=log,
+            benchmark="results/benchmarks/report.jsonl",
         )

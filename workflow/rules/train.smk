@@ -12,8 +12,6 @@ rule train:
         layers="results/cells/{cell}/layers.parquet",
     log:
         "results/logs/train/{cell}.log",
-    benchmark:
-        "results/benchmarks/train/{cell}.jsonl"
     conda:
         "../envs/trainability.yaml"
     threads: 1
@@ -31,4 +29,5 @@ rule train:
             data=Path(input.manifest).parent,
             out=Path(output.record).parent,
             log=log,
+            benchmark=f"results/benchmarks/train/{wildcards.cell}.jsonl",
         )

@@ -47,13 +47,16 @@ def render(
     data: Path,
     sources: Path,
     out: Path,
+    snakemake: str = "snakemake",
 ) -> None:
     """Write the page to `out`; its bytes depend on nothing but the files that are read.
+
+    `snakemake` is the command that runs this experiment, for the commands that the page prints.
 
     Raises files.CorruptFileError if a table, record, figure or source is missing.
     """
     drawn = illustrations.load(figures, FIGURES)
-    loaded = material.load(settings, plan, tables, cells, data)
+    loaded = material.load(settings, plan, tables, cells, data, snakemake)
     texts = {name: _source(sources / name) for name in SOURCES}
     page = compose(settings.title, abstract(loaded), sections(loaded, drawn), texts)
     files.write_atomically(out, page.encode())
@@ -197,12 +200,9 @@ def _appendix(found: Material) -> list[Section]:
             [
                 Prose(
                     (
-                        "Type these in the project's folder. If the experiment was run with `--configfile`, "
-                        "give the same "
-                        "option here. A cell that is trained again on the same machine with the same "
-                        "software has the same "
-                        "`digest` in its record; another processor or version of torch may change the last "
-                        "digits.",
+                        "Type these in the project's folder. A cell that is trained again on the same machine with "
+                        "the same software has the same `digest` in its record; another processor or version of "
+                        "torch may change the last digits.",
                     )
                 ),
                 origin.commands(found),

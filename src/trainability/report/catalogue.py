@@ -61,7 +61,7 @@ def trained(material: Material) -> Table:
                 estimated(row, f"median_steps_to_{target:g}", steps),
                 estimated(row, "dead_fraction"),
                 Entry(seconds(row["train_seconds"]), row["train_seconds"]),
-                Entry(rerun(row["cell"]), row["cell"], "command"),
+                Entry(rerun(material, row["cell"]), row["cell"], "command"),
                 Entry(material.records[row["cell"]]["digest"][:12]),
                 Entry(row["studies"]),
             )
@@ -110,9 +110,9 @@ def excluded(material: Material) -> Table:
     )
 
 
-def rerun(key: str) -> str:
+def rerun(material: Material, key: str) -> str:
     """The command that trains one cell again."""
-    return f"snakemake -f {shlex.quote(f'results/cells/{key}/record.json')}"
+    return f"{material.snakemake} -f {shlex.quote(f'results/cells/{key}/record.json')}"
 
 
 def _choices(material: Material, factor: str) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ class Material:
     records: Mapping[str, Mapping[str, Any]]  # record.json by cell
     datasets: Mapping[str, Mapping[str, Any]]  # dataset.json by label
     preprocessings: Mapping[tuple[str, str], Mapping[str, Any]]  # preprocessing.json by labels of both
+    snakemake: str = "snakemake"  # the command that runs this experiment
 
     @cached_property
     def trained(self) -> dict[str, Cell]:
@@ -68,7 +69,7 @@ class Material:
         return values.map({value: index for index, value in enumerate(order)})
 
 
-def load(settings: Config, plan: Plan, tables: Path, cells: Path, data: Path) -> Material:
+def load(settings: Config, plan: Plan, tables: Path, cells: Path, data: Path, snakemake: str) -> Material:
     """Read what the workflow left in these folders; raises files.CorruptFileError if something is missing."""
     trained = included(plan).values()
     return Material(
@@ -87,6 +88,7 @@ def load(settings: Config, plan: Plan, tables: Path, cells: Path, data: Path) ->
             )
             for cell in _first(trained, "dataset", "preprocessing")
         },
+        snakemake,
     )
 
 

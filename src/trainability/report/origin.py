@@ -58,11 +58,13 @@ def commands(material: Material) -> Commands:
                 "Set up the environment, run the default experiment and write results/report.html.",
             ),
             Command(
-                "snakemake",
-                "The same in an environment that is ready; only what is missing or out of date is made.",
+                material.snakemake,
+                "This experiment in an environment that is ready; only what is missing or out of date is made.",
             ),
-            Command(rerun(key), "Train one cell again. Every row of the table of all cells has its own command."),
-            Command(rerun(key).replace(" -f ", " -R "), "Train it again and bring the page up to date."),
+            Command(
+                rerun(material, key), "Train one cell again. Every row of the table of all cells has its own command."
+            ),
+            Command(rerun(material, key).replace(" -f ", " -R "), "Train it again and bring the page up to date."),
             Command(
                 f'trainability cells --select "{selection}"',
                 "List the cells that fit an expression over the factors.",
