@@ -20,11 +20,10 @@ from torch import Tensor
 
 from trainability import files, health, network, provenance
 from trainability.cell import Cell
-from trainability.training import Outcome
+from trainability.training import CURVES, Outcome
 
 SCHEMA = 1
 TABLES = ("curves", "layers")
-CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,8 @@ def select_rate(cell: Cell, outcome: Outcome) -> tuple[float, str]:
     A diverged run counts with accuracy 0. Ties go to the lower mean validation loss, then to the smaller rate.
     The edge is `low`, `high`, or empty for an inner rate or a grid of one.
     """
-    accuracy = outcome.history.validation_accuracy[-1].double()
-    loss = outcome.history.validation_loss[-1].double()
+    accuracy = outcome.history.curves["validation_accuracy"][-1].double()
+    loss = outcome.history.curves["validation_loss"][-1].double()
     diverged = torch.tensor([status == "diverged" for status in outcome.status])
     accuracy = torch.where(diverged, 0.0, accuracy)
     loss = torch.where(diverged | ~loss.isfinite(), torch.inf, loss)
@@ -124,19 +123,16 @@ def select_rate(cell: Cell, outcome: Outcome) -> tuple[float, str]:
 
 def curves(outcome: Outcome) -> pd.DataFrame:
     """A row per run and evaluation: seed, learning_rate, step, epoch and the columns of CURVES."""
-    history = outcome.history
-    columns = {name: torch.stack(getattr(history, name)).T.reshape(-1).numpy() for name in CURVES}
+    columns = {name: outcome.history.curves[name].T.reshape(-1).numpy() for name in CURVES}
     return pd.DataFrame(_index(outcome, 1) | columns)
 
 
 def layers(outcome: Outcome) -> pd.DataFrame:
     """A row per run, evaluation and hidden layer (1 is the first): seed, learning_rate, step, epoch, layer, health."""
-    depth = next(iter(outcome.history.layers[0].values())).shape[0]
-    stacked = {
-        column: torch.stack([entry[column] for entry in outcome.history.layers]) for column in health.COLUMNS
-    }  # each [E, L, R]
-    columns = {name: values.permute(2, 0, 1).reshape(-1).float().numpy() for name, values in stacked.items()}
-    repeats = len(outcome.history.steps) * len(outcome.runs)
+    history = outcome.history
+    columns = {name: history.layers[name].permute(2, 0, 1).reshape(-1).numpy() for name in health.COLUMNS}
+    depth = history.layers["dead_fraction"].shape[1]
+    repeats = len(history.steps) * len(outcome.runs)
     layer = {"layer": np.tile(np.arange(1, depth + 1, dtype=np.int16), repeats)}
     return pd.DataFrame(_index(outcome, depth) | layer | columns)
 
@@ -153,7 +149,7 @@ def _index(outcome: Outcome, repeat: int) -> dict[str, Any]:
 
 
 def _runs(outcome: Outcome, selected: float) -> list[dict[str, Any]]:
-    last = {name: getattr(outcome.history, name)[-1] for name in CURVES}
+    last = {name: outcome.history.curves[name][-1] for name in CURVES}
     last |= {"test_loss": outcome.test_loss, "test_accuracy": outcome.test_accuracy}
     rows = []
     for index, (seed, rate) in enumerate(outcome.runs):

@@ -8,9 +8,9 @@ steps have one shape, and since the order changes every epoch no example is left
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -26,16 +26,29 @@ CHANCE_DEVIATIONS = 3.09  # standard errors above chance (one-sided 0.1 %) that 
 EVALUATION_BATCH = 1024
 
 
-@dataclass
-class History:
-    """What a stack went through; E evaluations, R runs, L hidden layers."""
+CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
-    steps: list[int] = field(default_factory=list)
-    train_loss: list[Tensor] = field(default_factory=list)  # E x [R], on the probe with batch statistics
-    train_accuracy: list[Tensor] = field(default_factory=list)
-    validation_loss: list[Tensor] = field(default_factory=list)
-    validation_accuracy: list[Tensor] = field(default_factory=list)
-    layers: list[dict[str, Tensor]] = field(default_factory=list)  # E x {column: [L, R]}
+
+class History:
+    """What a stack went through, evaluation by evaluation.
+
+    `curves` holds the columns of CURVES as [E, R], the training figures being those of the probe set with batch
+    statistics; `layers` holds the columns of health.COLUMNS as [E, L, R], for L hidden layers. The room is taken at
+    the start: small tensors kept between large passing ones would fragment the heap, by a gigabyte in a cell.
+    """
+
+    def __init__(self, steps: list[int], layers: int, runs: int) -> None:
+        self.steps = steps
+        self.curves = {name: torch.full((len(steps), runs), torch.nan) for name in CURVES}
+        self.layers = {name: torch.full((len(steps), layers, runs), torch.nan) for name in health.COLUMNS}
+
+    def enter(self, step: int, curves: Mapping[str, Tensor], layers: Mapping[str, Tensor]) -> None:
+        """Put down the figures of the evaluation after `step`: curves [R] and layers [L, R] each."""
+        evaluation = self.steps.index(step)
+        for name, values in curves.items():
+            self.curves[name][evaluation] = values
+        for name, values in layers.items():
+            self.layers[name][evaluation] = values
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ def train(
     runs = cell.runs if runs is None else runs
     with _one_thread():
         stack = _Stack(cell, arrays, classes, runs, dtype)
-        due = set(schedule(stack.steps_per_epoch, cell.epochs))
+        due = set(stack.history.steps)
         stack.evaluate(0, None)
         step = 0
         for epoch in range(cell.epochs):
@@ -116,7 +129,7 @@ class _Stack:
         self.probe_y = self.y[probe]
         first = slice(0, cell.batch_size)
         self.monitor = health.Monitor(self.network, self.x[probe], self.x[first], self.one_hot[first])
-        self.history = History()
+        self.history = History(schedule(self.steps_per_epoch, cell.epochs), cell.depth, len(runs))
         self.lost_at = torch.zeros(len(runs), dtype=torch.long)  # first step with a non-finite loss, 0 if none
 
     def batches(self, epoch: int) -> Iterator[Tensor]:
@@ -143,16 +156,10 @@ class _Stack:
         return [layer.linear.weight.clone() for layer in self.network.hidden]
 
     def evaluate(self, step: int, before_update: list[Tensor] | None) -> None:
-        columns, logits = self.monitor.measure()
-        history = self.history
-        history.steps.append(step)
-        history.layers.append(columns | health.weights(self.network, before_update))
-        train_loss, train_accuracy = _score(logits, self.probe_y)
-        validation_loss, validation_accuracy = self._score(*self.validation)
-        history.train_loss.append(train_loss)
-        history.train_accuracy.append(train_accuracy)
-        history.validation_loss.append(validation_loss)
-        history.validation_accuracy.append(validation_accuracy)
+        layers, logits = self.monitor.measure()
+        layers |= health.weights(self.network, before_update)
+        figures = (*_score(logits, self.probe_y), *self._score(*self.validation))
+        self.history.enter(step, dict(zip(CURVES, figures, strict=True)), layers)
 
     def _score(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and accuracy [R] with running statistics, in batches that bound the memory."""
@@ -163,7 +170,7 @@ class _Stack:
         return _score(torch.cat(logits, 1), y)
 
     def progress(self, epoch: int) -> str:
-        accuracy = self.history.validation_accuracy[-1]
+        accuracy = self.history.curves["validation_accuracy"][self.history.steps.index(epoch * self.steps_per_epoch)]
         finite = int((self.lost_at == 0).sum())
         return (
             f"epoch {epoch}/{self.cell.epochs}: validation accuracy best {accuracy.max():.3f}, "
@@ -172,8 +179,9 @@ class _Stack:
 
     def outcome(self) -> Outcome:
         test_loss, test_accuracy = self._score(*self.test)
-        final, initial = self.history.train_loss[-1], self.history.train_loss[0]
-        best = torch.stack(self.history.validation_accuracy).amax(0)
+        curves = self.history.curves
+        final, initial = curves["train_loss"][-1], curves["train_loss"][0]
+        best = curves["validation_accuracy"].amax(0)
         chance = _chance(self.validation[1])
         total = self.history.steps[-1]
         status, reason, status_step = [], [], []

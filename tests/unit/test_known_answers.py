@@ -104,22 +104,21 @@ def test_sigmoid_of_zero_weights_is_one_half(make_cell: Any) -> None:
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
 def test_equal_weights_stay_identical(make_cell: Any, arrays: Any, activation: str) -> None:
     outcome = train(make_cell(init="ones", activation=activation, learning_rates=[0.001]), arrays, 4)
-    for evaluation in outcome.history.layers:
-        assert (evaluation["distinct_units"] == 1).all()
+    assert (outcome.history.layers["distinct_units"] == 1).all()
     for layer in outcome.network.hidden:
         torch.testing.assert_close(layer.linear.weight, layer.linear.weight[..., :1].expand_as(layer.linear.weight))
 
 
 def test_random_weights_are_distinct(make_cell: Any, arrays: Any) -> None:
     outcome = train(make_cell(epochs=1), arrays, 4)
-    assert all((evaluation["distinct_units"] == 6).all() for evaluation in outcome.history.layers)
+    assert (outcome.history.layers["distinct_units"] == 6).all()
 
 
 @pytest.mark.parametrize("classes", [2, 4, 10])
 def test_initial_loss_of_tiny_weights_is_log_classes(make_cell: Any, arrays: Any, classes: int) -> None:
     small = make_cell(init={"name": "small_normal", "std": 1e-4}, epochs=1)
     folded = type(arrays)(**{k: v % classes if k.endswith("_y") else v for k, v in arrays.__dict__.items()})
-    loss = train(small, folded, classes).history.train_loss[0]
+    loss = train(small, folded, classes).history.curves["train_loss"][0]
     torch.testing.assert_close(loss, torch.full_like(loss, math.log(classes)))
 
 

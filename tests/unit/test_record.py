@@ -16,7 +16,7 @@ from trainability import health, plan, record, tables
 from trainability.cell import Cell
 from trainability.files import CorruptFileError
 from trainability.plan import Planned
-from trainability.training import Outcome, train
+from trainability.training import History, Outcome, train
 
 DATA = {"classes": 4, "arrays": {"sha256": "0" * 64}}
 TARGETS = (0.5, 0.8)
@@ -57,13 +57,11 @@ def test_curves_and_layers_are_the_history(cell: Cell, outcome: Outcome, folder:
     for run, (seed, rate) in enumerate(cell.runs):
         curves = one.curves[(one.curves["seed"] == seed) & (one.curves["learning_rate"] == rate)]
         assert curves["step"].tolist() == history.steps
-        expected = [loss[run].item() for loss in history.validation_loss]
-        np.testing.assert_array_equal(curves["validation_loss"], np.array(expected, dtype=np.float32))
+        np.testing.assert_array_equal(curves["validation_loss"], history.curves["validation_loss"][:, run])
         for layer in (1, 3):
             of_run = (one.layers["seed"] == seed) & (one.layers["learning_rate"] == rate)
             rows = one.layers[of_run & (one.layers["layer"] == layer)]
-            expected = [entry["activation_std"][layer - 1, run].item() for entry in history.layers]
-            np.testing.assert_array_equal(rows["activation_std"], np.array(expected, dtype=np.float32))
+            np.testing.assert_array_equal(rows["activation_std"], history.layers["activation_std"][:, layer - 1, run])
     assert set(health.COLUMNS) < set(one.layers)
     assert one.curves["epoch"].max() == 3
 
@@ -98,11 +96,9 @@ def test_record_of_another_schema_is_refused(cell: Cell, folder: Path) -> None:
 class TestSelectedRate:
     def select(self, outcome: Outcome, cell: Cell, accuracy: list[float], loss: list[float]) -> tuple[float, str]:
         """Selection with the given final validation figures per rate, alike for all three seeds."""
-        history = replace(
-            outcome.history,
-            validation_accuracy=[torch.tensor(accuracy * 3)],
-            validation_loss=[torch.tensor(loss * 3)],
-        )
+        history = History([0], layers=1, runs=9)
+        curves = {"validation_accuracy": torch.tensor(accuracy * 3), "validation_loss": torch.tensor(loss * 3)}
+        history.enter(0, curves, {})
         status = ["diverged" if value != value else "ok" for value in loss * 3]
         return record.select_rate(cell, replace(outcome, history=history, status=status))
 
@@ -133,12 +129,13 @@ class TestTables:
         assert runs["studies"].unique().tolist() == ["one two"]
         assert runs["activation"].unique().tolist() == ["relu"]
         np.testing.assert_allclose(runs["test_accuracy"], outcome.test_accuracy, rtol=1e-6)
-        first, last = outcome.history.layers[0], outcome.history.layers[-1]
-        np.testing.assert_allclose(runs["born_dead_fraction"], first["dead_fraction"].mean(0), rtol=1e-6)
-        np.testing.assert_allclose(runs["dead_fraction"], last["dead_fraction"].mean(0), rtol=1e-6)
-        ratio = first["gradient_norm"][0] / first["gradient_norm"][-1]
+        dead = outcome.history.layers["dead_fraction"].mean(1)
+        np.testing.assert_allclose(runs["born_dead_fraction"], dead[0], rtol=1e-6)
+        np.testing.assert_allclose(runs["dead_fraction"], dead[-1], rtol=1e-6)
+        norms = outcome.history.layers["gradient_norm"]
+        ratio = norms[0, 0] / norms[0, -1]
         np.testing.assert_allclose(runs["gradient_ratio"], ratio, rtol=1e-5)
-        accuracy = torch.stack(outcome.history.validation_accuracy)
+        accuracy = outcome.history.curves["validation_accuracy"]
         for run, steps in enumerate(runs["steps_to_0.5"]):
             hits = [step for step, a in zip(outcome.history.steps, accuracy[:, run], strict=True) if a >= 0.5]
             assert steps == (hits[0] if hits else np.inf)
