@@ -225,21 +225,19 @@ class Maxout(Activation):
         return reduce(torch.maximum, z.chunk(self.k, -1))
 
     def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
-        import torch
-
         a = self.value(z)
-        undecided = torch.ones_like(a)
-        wins = []
-        for piece in z.chunk(self.k, -1):
-            win = torch.sub(piece, a).sign_().add_(1.0).mul_(undecided)
-            undecided = undecided - win
-            wins.append(win)
-        return torch.cat(wins, -1)
+        return self.backward(a.new_ones(a.shape), z, a)
 
     def backward(self, gradient: Tensor, z: Tensor, a: Tensor, *learned: Tensor) -> Tensor:
-        wins = self.derivative(z)
-        wins.unflatten(-1, (self.k, -1)).mul_(gradient.unsqueeze(-2))
-        return wins
+        import torch
+
+        *pieces, _ = z.chunk(self.k, -1)
+        left, parts = gradient, []
+        for piece in pieces:
+            part = torch.sub(piece, a).sign_().add_(1.0).mul_(left)  # all that is left if the piece wins, else 0
+            left = left - part
+            parts.append(part)
+        return torch.cat([*parts, left], -1)
 
 
 def _step(z: Tensor) -> Tensor:

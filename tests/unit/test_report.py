@@ -102,15 +102,13 @@ MEDIAN = "median_steps_to_0.9"
         ({"relu": (64, 45, 91)}, "To 90 % validation accuracy, relu took a median of 64 [45, 91] steps."),
         (
             {"relu": (64, 45, 91), "elu": (32, 23, 36)},
-            "To 90 % validation accuracy, elu took the fewest steps, a median of 32 [23, 36]; next came relu "
-            "with "
-            "64 [45, 91] (the intervals do not overlap).",
+            "To 90 % validation accuracy, elu took the fewest steps, a median of 32 [23, 36]; next came relu with 64 "
+            "[45, 91] (the intervals do not overlap).",
         ),
         (
             {"relu": (64, 45, 91), "elu": (32, 23, 45), "tanh": inf},
-            "To 90 % validation accuracy, elu took the fewest steps, a median of 32 [23, 45]; next came relu "
-            "with "
-            "64 [45, 91] (the intervals overlap). With tanh, at most half of the seeds reached it.",
+            "To 90 % validation accuracy, elu took the fewest steps, a median of 32 [23, 45]; next came relu with 64 "
+            "[45, 91] (the intervals overlap). With tanh, at most half of the seeds reached it.",
         ),
         (
             {"relu": 64, "elu": 64},
@@ -118,8 +116,7 @@ MEDIAN = "median_steps_to_0.9"
         ),
         (
             {"relu": 64, "elu": 64, "tanh": (100, 90, inf)},
-            "To 90 % validation accuracy, relu and elu took the fewest steps, a median of 64 and 64; next "
-            "came tanh "
+            "To 90 % validation accuracy, relu and elu took the fewest steps, a median of 64 and 64; next came tanh "
             "with 100 [90, never] (the intervals do not overlap).",
         ),
     ],
@@ -138,9 +135,8 @@ def test_who_was_fastest(values: dict[str, float], text: str) -> None:
         ({"relu": 0.1}, "At the end of training the share of dead units was 10.0 %, with relu."),
         (
             {"relu": (0.1, 0.05, 0.2), "elu": 0.0, "tanh": 0.01, "prelu": nan},
-            "At the end of training the largest share of dead units was 10.0 % [5.0, 20.0], with relu; there "
-            "was none "
-            "with elu. Dead units are not known for prelu, where a seed diverged.",
+            "At the end of training the largest share of dead units was 10.0 % [5.0, 20.0], with relu; there was "
+            "none with elu. Dead units are not known for prelu, where a seed diverged.",
         ),
         (
             {"relu": 0.1, "elu": 0.10001},
@@ -182,9 +178,8 @@ def test_what_batch_normalization_did_to_the_spread() -> None:
     nothing = "No activation was trained with several initialisations with and without batch normalization."
     assert sentences.forgiveness(spread()) == nothing
     assert sentences.forgiveness(spread(relu=(0.5, 0.1))) == (
-        "Mean test accuracy with the best and with the worst initialisation lay 50.0 points apart without "
-        "batch "
-        "normalization and 10.0 points apart with it; batch normalization narrowed this gap for relu."
+        "Mean test accuracy with the best and with the worst random initialisation lay 50.0 points apart without "
+        "batch normalization and 10.0 points apart with it; batch normalization narrowed this gap for relu."
     )
     several = sentences.forgiveness(spread(relu=(0.5, 0.1), elu=(0.1, 0.2), tanh=(0.3, 0.30001)))
     assert "30.0 points apart without" in several

@@ -102,8 +102,7 @@ def abstract(found: Material) -> Prose:
             " ".join((sentences.scope(found), sentences.fates(found))),
             " ".join(
                 (
-                    f"Activations are compared at the base setting, with initialisation `{base.init.label}` "
-                    "and "
+                    f"Activations are compared at the base setting, with initialisation `{base.init.label}` and "
                     f"normalization `{base.normalization.label}`.",
                     sentences.fastest(rows, found.target),
                     sentences.deadest(rows),

@@ -30,9 +30,8 @@ def studies(material: Material) -> Table:
         )
     return Table(
         "table-studies",
-        "The studies. Each crosses all values of its factors, but for the combinations it leaves out; a cell "
-        "that several "
-        "studies need is trained once.",
+        "The studies. Each crosses all values of its factors, but for the combinations it leaves out; a cell that "
+        "several studies need is trained once.",
         (
             Column("study"),
             Column("question", long=True),
@@ -85,9 +84,8 @@ def trained(material: Material) -> Table:
         tuple(rows),
         searchable=True,
         notes=(
-            "The digest is the beginning of the checksum of all results of the cell: trained again on the "
-            "same machine and "
-            "software, it comes out the same.",
+            "The digest is the beginning of the checksum of all results of the cell: trained again on the same "
+            "machine and software, it comes out the same.",
         ),
     )
 

@@ -46,15 +46,13 @@ def convergence(material: Material) -> Table:
         rows.append(tuple(entries))
     return Table(
         "table-convergence",
-        f"Convergence speed. {SETTING}: seeds that reach a validation accuracy, steps they need, and "
-        "expected "
-        "running time (all steps spent, divided by the successes).",
+        f"Convergence speed. {SETTING}: seeds that reach a validation accuracy, steps they need, and expected running "
+        "time (all steps spent, divided by the successes).",
         tuple(columns),
         tuple(rows),
         notes=(
-            "Brackets after counts: 95 % Wilson interval of the share of seeds. Brackets after steps: 95 % "
-            "interval of "
-            "the median over seeds. `never`: half of the seeds or more did not reach the target.",
+            "Brackets after counts: 95 % Wilson interval of the share of seeds. Brackets after steps: 95 % interval "
+            "of the median over seeds. `never`: half of the seeds or more did not reach the target.",
         ),
     )
 
@@ -134,12 +132,9 @@ def layers(material: Material) -> Table:
         notes=(
             f"{BRACKETS} Ratios are geometric means.",
             "Gradient: norm of the gradient at the first hidden layer over that at the last; far below 1 it "
-            "vanishes. Same "
-            "sign: share of a unit's incoming weights whose gradients have the majority's sign, 100 % where "
-            "all inputs of "
-            "the layer are positive. Update / weight: norm of a step over the norm of the weights. Distinct "
-            "units: 1 "
-            "where the symmetry between units was never broken.",
+            "vanishes. Same sign: share of a unit's incoming weights whose gradients have the majority's sign, 100 % "
+            "where all inputs of the layer are positive. Update / weight: norm of a step over the norm of the "
+            "weights. Distinct units: 1 where the symmetry between units was never broken.",
         ),
     )
 

@@ -15,10 +15,12 @@ from trainability.report.wording import NONE, decimal, figure, percent, points, 
 def spreads(material: Material) -> pd.DataFrame:
     """How far apart initialisations lie in mean test accuracy, with and without batch normalization.
 
-    A row per activation with at least two initialisations that were trained both ways, all else at the base
-    setting: activation, inits, and worst, best and spread for `none` and `batchnorm`.
+    A row per activation with at least two random initialisations that were trained both ways, all else at the base
+    setting: activation, inits, and worst, best and spread for `none` and `batchnorm`. Constant weights are left
+    out: they keep the units of a layer equal, which no normalization changes, and would set every worst case.
     """
     cells = material.around_base("activation", "init", "normalization")
+    cells = cells[~cells["init"].isin(["zeros", "ones"])]
     rows = []
     for activation, group in cells.groupby("activation", sort=False):
         both = group.pivot(index="init", columns="normalization", values="test_accuracy")
@@ -37,9 +39,8 @@ def spread_table(found: pd.DataFrame) -> Table:
     groups = {"none": "without normalization", "batchnorm": "with batch normalization"}
     return Table(
         "table-spread",
-        "How much the initialisation matters. Mean test accuracy with the worst and with the best "
-        "initialisation, over "
-        "those that were trained with and without batch normalization.",
+        "How much the initialisation matters. Mean test accuracy with the worst and with the best random "
+        "initialisation (constant weights are left out), over those trained with and without batch normalization.",
         (
             Column("activation"),
             Column("initialisations", True),
@@ -99,8 +100,7 @@ def inputs(material: Material) -> Table:
     labels = ("features", "variance kept", "mean", "standard deviation", "condition number")
     return Table(
         "table-inputs",
-        "What preprocessing did to the training images. The condition number is the ratio of the largest to "
-        "the "
+        "What preprocessing did to the training images. The condition number is the ratio of the largest to the "
         "smallest eigenvalue of the covariance, directions without variance left out.",
         (Column("preprocessing"), Column("data set"), *(Column(label, True) for label in labels)),
         tuple(rows),
@@ -124,9 +124,8 @@ def cost(material: Material) -> Table:
         )
     return Table(
         "table-cost",
-        "Cost. Parameters, floating-point operations of the matrix products in one forward pass, and time to "
-        "train all "
-        "runs of the cell as one stack.",
+        "Cost. Parameters, floating-point operations of the matrix products in one forward pass, and time to train "
+        "all runs of the cell as one stack.",
         (
             *names(),
             Column("equal in"),

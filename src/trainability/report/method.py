@@ -35,9 +35,8 @@ def data(material: Material) -> Iterator[tuple[str, str]]:
         sizes, shape = manifest["sizes"], " \N{MULTIPLICATION SIGN} ".join(map(str, manifest["image_shape"]))
         yield (
             f"Data: {label}",
-            f"{sizes['train']:,} training, {sizes['validation']:,} validation and {sizes['test']:,} test "
-            f"images of {shape} "
-            f"pixels in {manifest['classes']} classes. The split is the same for all cells and seeds.",
+            f"{sizes['train']:,} training, {sizes['validation']:,} validation and {sizes['test']:,} test images of "
+            f"{shape} pixels in {manifest['classes']} classes. The split is the same for all cells and seeds.",
         )
 
 
@@ -52,11 +51,9 @@ def network(material: Material) -> str:
     """The architecture at the base setting."""
     base = material.settings.base
     text = (
-        f"Fully connected, {count(base.depth, 'hidden layer')} of {count(base.width, 'unit')} and a linear "
-        "output layer with "
-        f"softmax and cross-entropy. Base setting: {listing(_base(material))}. Hidden biases start at "
-        f"{base.bias:g}; "
-        "the output layer's weights start by the same scheme as the others, its bias at 0."
+        f"Fully connected, {count(base.depth, 'hidden layer')} of {count(base.width, 'unit')} and a linear output "
+        f"layer with softmax and cross-entropy. Base setting: {listing(_base(material))}. Hidden biases start at "
+        f"{base.bias:g}; the output layer's weights start by the same scheme as the others, its bias at 0."
     )
     if material.varied:
         text += f" Studies vary {listing(NOUNS.get(name, name) for name in material.varied)}."
@@ -72,11 +69,9 @@ def optimisation(material: Material) -> str:
     last = f"{lengths[0]:,} steps" if len(lengths) == 1 else f"{lengths[0]:,} to {lengths[-1]:,} steps"
     varied = [NOUNS.get(n, n).replace("_", " ") for n in ("optimizer", "batch_size", "epochs") if n in material.varied]
     return (
-        f"`{base.optimizer.name}` ({inside}), batches of {base.batch_size}, {count(base.epochs, 'epoch')}; "
-        f"runs last {last}. "
-        f"{'At the base setting: studies vary the ' + listing(varied) + '. ' if varied else ''}"
-        "The training split is shuffled anew every epoch. Nothing is stopped early, and the rate does not "
-        "decay."
+        f"`{base.optimizer.name}` ({inside}), batches of {base.batch_size}, {count(base.epochs, 'epoch')}; runs last "
+        f"{last}. {'At the base setting: studies vary the ' + listing(varied) + '. ' if varied else ''}The training "
+        "split is shuffled anew every epoch. Nothing is stopped early, and the rate does not decay."
     )
 
 
@@ -86,9 +81,8 @@ def seeds(material: Material) -> str:
     if len(numbers) == 1:
         return f"One seed ({numbers[0]}): differences between cells cannot be told from chance here."
     return (
-        f"{len(numbers)} seeds ({short(numbers)}). A seed gives every cell the same order of batches and the "
-        "same base "
-        "random draws for its weights, so that cells can be compared seed by seed."
+        f"{len(numbers)} seeds ({short(numbers)}). A seed gives every cell the same order of batches and the same "
+        "base random draws for its weights, so that cells can be compared seed by seed."
     )
 
 
@@ -99,11 +93,9 @@ def learning_rate(material: Material) -> str:
     if len(rates) == 1:
         return f"All runs train at {grid}: nothing is tuned, and cells are compared at this rate only."
     return (
-        f"Every cell trains every seed at {grid}. Its rate is the one with the best mean validation accuracy "
-        "after the "
-        "last step (a diverged run counts as 0; ties go to the lower validation loss). All other figures of "
-        "the cell "
-        "are those at that rate. Test data take no part in the choice."
+        f"Every cell trains every seed at {grid}. Its rate is the one with the best mean validation accuracy after "
+        "the last step (a diverged run counts as 0; ties go to the lower validation loss). All other figures of the "
+        "cell are those at that rate. Test data take no part in the choice."
     )
 
 
@@ -117,13 +109,10 @@ def evaluation(material: Material) -> str:
     probes = sorted({record["network"]["probe_examples"] for record in material.records.values()})
     probe = listing(f"{size:,}" for size in probes)
     return (
-        f"Each run is evaluated {times}: before training, then at steps that grow by a factor of the square "
-        "root of 2, "
-        "and after every epoch. Validation and test use the running statistics of batch normalization. "
-        "Training loss and "
-        f"what happens inside the layers are measured on a fixed probe of {probe} training images, with "
-        "batch statistics. "
-        "Final figures are those after the last step, never those of the best epoch."
+        f"Each run is evaluated {times}: before training, then at steps that grow by a factor of the square root of "
+        "2, and after every epoch. Validation and test use the running statistics of batch normalization. Training "
+        f"loss and what happens inside the layers are measured on a fixed probe of {probe} training images, with "
+        "batch statistics. Final figures are those after the last step, never those of the best epoch."
     )
 
 
@@ -131,28 +120,21 @@ def convergence(material: Material) -> str:
     """What counts as converged, and what becomes of the runs that do not get there."""
     targets = listing(goal(target) for target in material.settings.targets)
     return (
-        f"Steps until an evaluation first shows a validation accuracy of {targets}. A run that never does "
-        "counts as "
-        "infinitely slow in the median. The expected running time (Hansen et al. 2009) is the steps that all "
-        "seeds spent "
-        "until they got there, or until the end, divided by the number of those that did: the steps to the "
-        "first success "
-        "if failed runs are started again."
+        f"Steps until an evaluation first shows a validation accuracy of {targets}. A run that never does counts as "
+        "infinitely slow in the median. The expected running time (Hansen et al. 2009) is the steps that all seeds "
+        "spent until they got there, or until the end, divided by the number of those that did: the steps to the "
+        "first success if failed runs are started again."
     )
 
 
 def dead(material: Material) -> str:
     """Definitions with the thresholds of `health`."""
     return (
-        f"A unit is dead when the slope of its activation is at most {health.DEAD:g} of the steepest "
-        "possible on every "
-        "image of the probe, so that no image moves its incoming weights; of a maxout unit each piece is "
-        "judged. "
-        "Born dead: dead before the first step. Revived: dead at some evaluation, alive at the last. "
-        "Saturated: "
-        f"share of (unit, image) pairs whose slope is below {health.SATURATED:g} of the steepest. The looser "
-        "threshold "
-        f"for comparison is {health.DEAD_LOOSE:g}, the strict one 0."
+        f"A unit is dead when the slope of its activation is at most {health.DEAD:g} of the steepest possible on "
+        "every image of the probe, so that no image moves its incoming weights; of a maxout unit each piece is "
+        "judged. Born dead: dead before the first step. Revived: dead at some evaluation, alive at the last. "
+        f"Saturated: share of (unit, image) pairs whose slope is below {health.SATURATED:g} of the steepest. The "
+        f"looser threshold for comparison is {health.DEAD_LOOSE:g}, the strict one 0."
     )
 
 
@@ -160,10 +142,8 @@ def failures(material: Material) -> str:
     """Definitions with the constants of `training`."""
     return (
         "Diverged: the loss stops being a finite number, or the final training loss is above "
-        f"{training.DIVERGED_FACTOR:g} times the initial one. Stalled: validation accuracy is never more "
-        "than "
-        f"{training.CHANCE_DEVIATIONS:g} standard errors above the share of the largest class. Both are "
-        "results, not "
+        f"{training.DIVERGED_FACTOR:g} times the initial one. Stalled: validation accuracy is never more than "
+        f"{training.CHANCE_DEVIATIONS:g} standard errors above the share of the largest class. Both are results, not "
         "errors: such a run keeps its place in every table as a miss."
     )
 
@@ -172,11 +152,9 @@ def intervals() -> str:
     """What the brackets are."""
     return (
         f"95{PERCENT} intervals over seeds: the expanded percentile bootstrap (Hesterberg 2015) with "
-        f"{statistics.RESAMPLES:,} resamples for means and medians, Wilson's score interval for shares of "
-        "seeds. They say how "
-        "much a figure would move with other seeds. They say nothing about other data, sizes or rates, and "
-        "they are not "
-        "corrected for the number of comparisons."
+        f"{statistics.RESAMPLES:,} resamples for means and medians, Wilson's score interval for shares of seeds. They "
+        "say how much a figure would move with other seeds. They say nothing about other data, sizes or rates, and "
+        "they are not corrected for the number of comparisons."
     )
 
 
@@ -196,8 +174,7 @@ def limits(material: Material) -> tuple[str, ...]:
         f"({listing(goal(target) for target in settings.targets)}) were set beforehand and are not equally "
         "hard for all data.",
         "Intervals are over seeds, with one fixed split of the data; each stands by itself, and among many "
-        "comparisons some "
-        "differences look real by chance.",
+        "comparisons some differences look real by chance.",
     )
 
 

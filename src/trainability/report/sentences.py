@@ -28,8 +28,7 @@ def scope(material: Material) -> str:
     """How much was trained."""
     seeds, rates = len(material.settings.seeds), len(material.settings.learning_rates)
     text = (
-        f"{count(len(material.cells), 'network setting')} (cells) were trained, each with "
-        f"{count(seeds, 'seed')} at "
+        f"{count(len(material.cells), 'network setting')} (cells) were trained, each with {count(seeds, 'seed')} at "
         f"{count(rates, 'learning rate')}: {count(len(material.runs), 'run')} in all."
     )
     left_out = len(material.plan) - len(material.trained)
@@ -49,8 +48,7 @@ def fates(material: Material) -> str:
     if not some:
         return f"{text}; at the learning rate chosen for each cell, none did."
     return (
-        f"{text}; at the learning rate chosen for each cell, {count(some, 'cell')} of {len(cells):,} still "
-        "had seeds "
+        f"{text}; at the learning rate chosen for each cell, {count(some, 'cell')} of {len(cells):,} still had seeds "
         "that did. Such runs count as misses; none is left out."
     )
 
@@ -134,8 +132,7 @@ def forgiveness(found: pd.DataFrame) -> str:
     gaps = [points(float(found[f"spread_{name}"].median())) for name in ("none", "batchnorm")]
     middle = f" (medians of {len(found)} activations)" if len(found) > 1 else ""
     return (
-        f"Mean test accuracy with the best and with the worst initialisation lay {gaps[0]} apart without "
-        "batch "
+        f"Mean test accuracy with the best and with the worst random initialisation lay {gaps[0]} apart without batch "
         f"normalization and {gaps[1]} apart with it{middle}; batch normalization {listing(changes)}."
     )
 
@@ -146,8 +143,7 @@ def edges(cells: pd.DataFrame) -> str:
     if not low and not high:
         return "No cell chose a learning rate at an edge of the grid."
     return (
-        f"Of {count(len(cells), 'cell')}, {low} chose the lowest learning rate of the grid and {high} the "
-        "highest. "
+        f"Of {count(len(cells), 'cell')}, {low} chose the lowest learning rate of the grid and {high} the highest. "
         "Their best rate may lie beyond it, so they may do better than is shown."
     )
 
