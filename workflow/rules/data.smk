@@ -23,7 +23,7 @@ rule data:
         workers.run(
             "data",
             dataset=params.dataset,
-            source=SETTINGS.sources.get(DATASETS[wildcards.dataset].name, ""),
+            source=SOURCES[wildcards.dataset],
             download_to="data",
             out=Path(output.manifest).parent,
             log=log,

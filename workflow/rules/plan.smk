@@ -20,6 +20,7 @@ COMMAND = shlex.join(["snakemake", *(["--configfile", *OVERRIDES] if OVERRIDES e
 
 CELLS = plan.included(PLAN)
 DATASETS = {cell.dataset.slug: cell.dataset for cell in CELLS.values()}
+SOURCES = {slug: SETTINGS.sources.get(dataset.name, "") for slug, dataset in DATASETS.items()}
 PREPROCESSINGS = {cell.preprocessing.slug: cell.preprocessing for cell in CELLS.values()}
 
 
