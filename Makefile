@@ -1,10 +1,11 @@
 # make report   sets up .venv and runs the default experiment to results/report.html
 # make test     sets up .venv and runs everything that CI runs
+# make bench    compares with other ways to train the same networks (see benchmarks/README.md)
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test checks readme setup clean
+.PHONY: report test checks readme bench scaling setup clean
 .DEFAULT_GOAL := report
 
 report: setup
@@ -25,6 +26,13 @@ checks: setup
 readme: setup
 	python docs/results_table.py
 
+# Options in BENCH, e.g. make bench BENCH='--quick' or BENCH='--readme --fashion FOLDER'.
+bench: $(BIN)/.bench
+	python -m benchmarks $(BENCH)
+
+scaling: setup
+	python -m benchmarks.scaling
+
 setup: $(BIN)/.installed
 
 $(BIN)/.installed: requirements.lock pyproject.toml
@@ -33,6 +41,10 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+$(BIN)/.bench: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[bench]'
 	touch $@
 
 clean:

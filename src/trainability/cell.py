@@ -86,7 +86,7 @@ class Factors(Closed):
     )
     activation: OneActivation = Field(default_factory=Relu, description="Non-linearity of all hidden units.")
     init: OneInitializer = Field(default_factory=KaimingNormal, description="How the weights start.")
-    bias: float = Field(default=0.0, description="Initial bias of every hidden unit.")
+    bias: float = Field(default=0.0, description="Initial bias of hidden units; none before a normalization.")
     normalization: OneNormalization = Field(
         default_factory=NoNormalization, description="What stands beside every activation."
     )

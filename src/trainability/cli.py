@@ -32,6 +32,7 @@ STEP_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "sources": (Path, "folder with the page's template, style and script"),
     "data": (Path, "folder of the data this step reads"),
     "captions": (Path, "the captions of all figures, as YAML"),
+    "device": (str, "where to train: cpu or cuda"),
     "snakemake": (str, "how the experiment is run, e.g. snakemake"),
     "out": (Path, "where the result goes"),
 }
@@ -72,9 +73,11 @@ def _train(arguments: argparse.Namespace) -> None:
 
     cell = Cell.from_canonical(arguments.cell)
     manifest, arrays = preprocessing.load(arguments.data)
-    print(f"{cell.key}: {len(cell.runs)} runs as one stack", flush=True)
+    print(f"{cell.key}: {len(cell.runs)} runs", flush=True)
     started, clock = _now(), time.perf_counter()
-    outcome = training.train(cell, arrays, manifest["classes"], report=lambda line: print(line, flush=True))
+    outcome = training.train(
+        cell, arrays, manifest["classes"], device=arguments.device, report=lambda line: print(line, flush=True)
+    )
     seconds = time.perf_counter() - clock
     content = record.write(arguments.out, cell, outcome, manifest, {"started": started, "ended": _now()}, seconds)
     counts = {status: outcome.status.count(status) for status in ("ok", "diverged", "stalled")}
@@ -173,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, text, options in (
         ("data", _data, "verify, split and store one data set", "dataset source download-to out"),
         ("preprocess", _preprocess, "fit one preprocessing and apply it", "preprocessing data out"),
-        ("train", _train, "train one cell and write its record", "cell data out"),
+        ("train", _train, "train one cell and write its record", "cell data device out"),
         ("tables", _tables, "collect all records into tables", "config cells out"),
         ("figure", _figure, "draw one figure", "config tables data captions out"),
         ("report", _report, "render the report", "config tables figures cells data sources snakemake out"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -102,6 +102,7 @@ class Config(Closed):
     base: Factors = Field(default_factory=Factors, description="The values of all factors where a study is silent.")
     seeds: Seeds = Field(description="Seeds of every cell: a list, or a count n for 0 to n-1.")
     learning_rates: LearningRates = Field(description="Rates of every cell; all are trained, the best is chosen.")
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="Where cells are trained; cuda needs a GPU.")
     targets: Annotated[tuple[Share, ...], BeforeValidator(as_tuple), AfterValidator(distinct)] = Field(
         default=(0.8, 0.9, 0.95), min_length=1, description="Validation accuracies that define convergence."
     )

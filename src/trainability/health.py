@@ -80,23 +80,33 @@ class Monitor:
         return rows
 
     def _units(self, index: int, layer: Hidden) -> dict[str, Tensor]:
-        ones = torch.ones_like(layer.a)
-        steepness = layer.activation.backward(ones, layer.z, layer.a, *layer.learned).abs_()
+        highest, flat = _slopes(layer)
         steepest = layer.activation.steepest
-        highest = steepness.amax(1)  # [R, pieces * width]
         dead = highest <= DEAD * steepest
         ever = self.ever_dead[index]
         ever = dead if ever is None else ever | dead
         self.ever_dead[index] = ever
-        balance = steepness.sub_(SATURATED * steepest).sign_().mean((1, 2))  # share above less share below
-        known = torch.where(layer.z.sum((1, 2)).isfinite(), 0.0, torch.nan)  # of a diverged run nothing is known
+        known = flat * 0.0  # NaN for a run that was lost, of which nothing is known
         return {
             "dead_fraction": _share(dead) + known,
             "dead_fraction_strict": _share(highest == 0) + known,
             "dead_fraction_loose": _share(highest <= DEAD_LOOSE * steepest) + known,
             "revived_fraction": _share(ever & ~dead) + known,
-            "saturated_fraction": (1.0 - balance) / 2.0 + known,
+            "saturated_fraction": flat,
         }
+
+
+def _slopes(layer: Hidden) -> tuple[Tensor, Tensor]:
+    """Each unit's steepest derivative over the examples [R, m], and each run's share of flat (unit, example) pairs.
+
+    The share is NaN where a pre-activation is not finite.
+    """
+    a = layer.a
+    slopes = layer.activation.backward(torch.ones_like(a), layer.z, a, *layer.learned).abs_()
+    highest = slopes.amax(1)
+    balance = slopes.sub_(SATURATED * layer.activation.steepest).sign_().mean((1, 2))  # share above less share below
+    lost = torch.where(layer.z.sum((1, 2)).isfinite(), 0.0, torch.nan)
+    return highest, (1.0 - balance) / 2.0 + lost
 
 
 def weights(network: Network, before_update: list[Tensor] | None) -> dict[str, Tensor]:
@@ -118,19 +128,22 @@ def weights(network: Network, before_update: list[Tensor] | None) -> dict[str, T
 def distinct_units(layer: Hidden) -> Tensor:
     """Units of a layer that differ in their incoming weights or bias by more than a tolerance, [R].
 
-    Equal units have equal projections on any direction. The incoming weights [R, m, width] (m counts all pieces)
-    are projected on two fixed random directions and sorted along the first; a unit is new where either projection
-    differs from its neighbour's by more than DISTINCT times the largest norm of a unit's weights.
+    Equal units have equal projections on any direction. The incoming weights and biases [R, m, width] (m counts all
+    pieces) are projected on two fixed random directions and sorted along the first; a unit is new where either
+    projection differs from its neighbour's by more than DISTINCT times the largest norm of a unit's weights.
     """
-    incoming = torch.cat([layer.linear.weight, layer.linear.bias], 1)
-    incoming = incoming.unflatten(-1, (layer.activation.pieces, -1)).flatten(1, 2)
-    directions = seeding.generator(0, "distinct units").standard_normal((2, incoming.shape[1]))
-    projected = torch.from_numpy(directions).to(incoming) @ incoming  # [R, 2, width]
+    linear, pieces = layer.linear, layer.activation.pieces
+    incoming = linear.weight if linear.bias is None else torch.cat([linear.weight, linear.bias], 1)
+    draws = seeding.generator(0, "distinct units").standard_normal((2, pieces, incoming.shape[1]))
+    directions = torch.from_numpy(draws).to(incoming)
+    parts = enumerate(incoming.chunk(pieces, -1))
+    projected = torch.stack([directions[:, piece] @ part for piece, part in parts]).sum(0)  # [R, 2, width]
+    largest = incoming.square().sum(1).unflatten(-1, (pieces, -1)).sum(1).amax(-1)
     order = projected[:, :1].argsort(-1).expand_as(projected)
     gaps = projected.gather(-1, order).diff(dim=-1).abs()
-    tolerance = DISTINCT * incoming.square().sum(1).sqrt().amax(-1)
+    tolerance = DISTINCT * largest.sqrt()
     distinct = 1 + (gaps > tolerance[:, None, None]).any(1).sum(-1)
-    return torch.where(tolerance.isfinite(), distinct.to(incoming.dtype), torch.nan)
+    return torch.where(tolerance.isfinite(), distinct.to(largest), torch.nan)
 
 
 def sign_agreement(values: Tensor, dim: int) -> Tensor:

@@ -14,11 +14,15 @@ from enum import Enum
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from trainability import seeding
 from trainability.activations import Activation
 from trainability.cell import Cell
 from trainability.normalizations import Normalization
+
+
+COLUMNS = 16  # floats that the kernels of matrix products handle at once
 
 
 class Mode(Enum):
@@ -30,29 +34,50 @@ class Mode(Enum):
 
 
 class Linear:
-    """z = x W + b in every run; x [R, B, fan_in], W [R, fan_in, fan_out], b [R, 1, fan_out]."""
+    """z = x W + b in every run; x [R, B, fan_in], W [R, fan_in, fan_out], b [R, 1, fan_out] or none."""
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self.weight, self.bias = weight, bias
         self.x = weight.new_empty(0)
 
     @property
     def parameters(self) -> list[Tensor]:
-        return [self.weight, self.bias]
+        return [self.weight] if self.bias is None else [self.weight, self.bias]
 
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
-        return torch.baddbmm(self.bias, x, self.weight)
+        return torch.bmm(x, self.weight) if self.bias is None else torch.baddbmm(self.bias, x, self.weight)
 
     def backward(self, dz: Tensor, buffers: Sequence[Tensor], carry: float) -> None:
-        """Accumulate the gradients by W and b into `buffers`: buffer = carry * buffer + gradient."""
-        into_weight, into_bias = buffers
-        into_weight.baddbmm_(self.x.transpose(1, 2), dz, beta=carry)
-        _accumulate(into_bias, dz.sum(1, keepdim=True), carry)
+        """Accumulate the gradients of `parameters` into `buffers`: buffer = carry * buffer + gradient."""
+        buffers[0].baddbmm_(self.x.transpose(1, 2), dz, beta=carry)
+        if self.bias is not None:
+            _accumulate(buffers[1], dz.sum(1, keepdim=True), carry)
 
     def backward_input(self, dz: Tensor) -> Tensor:
         """Gradient by x."""
         return torch.bmm(dz, self.weight.transpose(1, 2))
+
+
+class Output(Linear):
+    """The last linear map, with spare columns of zeros: products with 16 columns take a third of the time of 10.
+
+    Nothing reads the spare columns and their gradient is zero, so they stay as they are.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self.classes = weight.shape[-1]
+        self.spare = -self.classes % COLUMNS
+        super().__init__(pad(weight, (0, self.spare)), pad(bias, (0, self.spare)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)[..., : self.classes]
+
+    def backward(self, dz: Tensor, buffers: Sequence[Tensor], carry: float) -> None:
+        super().backward(pad(dz, (0, self.spare)), buffers, carry)
+
+    def backward_input(self, dz: Tensor) -> Tensor:
+        return torch.bmm(dz, self.weight[..., : self.classes].transpose(1, 2))
 
 
 class BatchNorm:
@@ -114,7 +139,7 @@ class Dropout:
             self.mask = None
             return x
         draws = torch.stack([torch.rand(x.shape[1:], generator=g, dtype=x.dtype) for g in self.generators])
-        self.mask = (draws < self.keep).to(x.dtype).div_(self.keep)[self.of_seed]
+        self.mask = (draws < self.keep).to(x).div_(self.keep)[self.of_seed]
         return x * self.mask
 
     def backward(self, dy: Tensor) -> Tensor:
@@ -159,17 +184,18 @@ class Hidden:
 
     def backward(self, dy: Tensor, buffers: Sequence[Tensor], carry: float) -> Tensor:
         """Accumulate all parameters' gradients into `buffers`; return the gradient by the linear map's output."""
-        learned_end = 2 + len(self.learned)
+        own = len(self.linear.parameters)
+        learned_end = own + len(self.learned)
         if self.dropout:
             dy = self.dropout.backward(dy)
         if self.after:
             dy = self.after.backward(dy, buffers[learned_end:], carry)
-        for buffer, gradient in zip(buffers[2:learned_end], self.activation.learned_gradients(dy, self.z), strict=True):
+        for buffer, gradient in zip(buffers[own:learned_end], self.activation.learned_gradients(dy, self.z), strict=True):
             _accumulate(buffer, gradient, carry)
         dz = self.dz = self.activation.backward(dy, self.z, self.a, *self.learned)
         if self.before:
             dz = self.before.backward(dz, buffers[learned_end:], carry)
-        self.linear.backward(dz, buffers[:2], carry)
+        self.linear.backward(dz, buffers[:own], carry)
         return dz
 
 
@@ -183,16 +209,19 @@ class Network:
         classes: int,
         runs: Sequence[tuple[int, float]] | None = None,
         dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
     ) -> None:
         runs = cell.runs if runs is None else list(runs)
         seeds = list(dict.fromkeys(seed for seed, _ in runs))
-        self.of_seed = torch.tensor([seeds.index(seed) for seed, _ in runs])
+        self.of_seed = torch.tensor([seeds.index(seed) for seed, _ in runs], device=device)
         self.width = units(cell, features, classes)
         widths = [features, *[self.width] * cell.depth]
         spec = cell.normalization
         self.hidden: list[Hidden] = []
         for layer, fan_in in enumerate(widths[:-1], start=1):
-            linear = _linear(cell, layer, fan_in, self.width, cell.activation.pieces, seeds, self.of_seed, dtype)
+            weight, bias = _draw(cell, layer, fan_in, self.width, cell.activation.pieces, seeds, self.of_seed, dtype)
+            # A normalization next would subtract the bias again.
+            linear = Linear(weight, None if spec.position == "before" else bias)
             like, pieces = linear.weight, cell.activation.pieces
             normed = self.width * (pieces if spec.position == "before" else 1)
             norm = BatchNorm(spec, len(runs), normed, like) if spec.position != "absent" else None
@@ -207,7 +236,7 @@ class Network:
                     dropout=Dropout(cell.dropout, generators, self.of_seed) if cell.dropout else None,
                 )
             )
-        self.output = _linear(cell, cell.depth + 1, widths[-1], classes, 1, seeds, self.of_seed, dtype)
+        self.output = Output(*_draw(cell, cell.depth + 1, widths[-1], classes, 1, seeds, self.of_seed, dtype))
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -240,7 +269,9 @@ class Network:
 
 def loss_gradient(logits: Tensor, one_hot: Tensor) -> Tensor:
     """Gradient by the logits [R, B, K] of each run's mean cross-entropy: (softmax - one_hot) / B."""
-    return logits.softmax(-1).sub_(one_hot).div_(logits.shape[1])
+    # torch's own softmax takes five times as long over rows of ten.
+    powers = (logits - logits.amax(-1, keepdim=True)).exp_()
+    return powers.div_(powers.sum(-1, keepdim=True)).sub_(one_hot).div_(logits.shape[1])
 
 
 def parameter_count(cell: Cell, features: int, classes: int, width: int, pieces: int) -> int:
@@ -248,7 +279,8 @@ def parameter_count(cell: Cell, features: int, classes: int, width: int, pieces:
     spec = cell.normalization
     normed = width * (pieces if spec.position == "before" else 1)
     per_layer = len(cell.activation.learned) + (2 * normed if spec.affine else 0)
-    inputs = features + (cell.depth - 1) * width + cell.depth  # the last term is a bias a layer
+    biases = 0 if spec.position == "before" else cell.depth
+    inputs = features + (cell.depth - 1) * width + biases
     return inputs * pieces * width + cell.depth * per_layer + (width + 1) * classes
 
 
@@ -267,7 +299,7 @@ def units(cell: Cell, features: int, classes: int) -> int:
     return next(fits, 1)
 
 
-def _linear(
+def _draw(
     cell: Cell,
     layer: int,
     fan_in: int,
@@ -276,15 +308,15 @@ def _linear(
     seeds: Sequence[int],
     of_seed: Tensor,
     dtype: torch.dtype,
-) -> Linear:
-    """The initial linear map of one layer: each seed's draws, repeated for its learning rates."""
+) -> tuple[Tensor, Tensor]:
+    """Initial weights and biases of one layer: each seed's draws, repeated for its learning rates."""
     draws = []
     for seed in seeds:
         noise = seeding.generator(seed, "weights", layer).standard_normal((fan_in, pieces * fan_out))
         draws.append(cell.init.draw(noise, fan_out, cell.activation.negative_slope))
-    weight = torch.from_numpy(np.stack(draws)).to(dtype)[of_seed]
+    weight = torch.from_numpy(np.stack(draws)).to(of_seed.device, dtype)[of_seed]
     bias = weight.new_full((len(of_seed), 1, pieces * fan_out), cell.bias if layer <= cell.depth else 0.0)
-    return Linear(weight, bias)
+    return weight, bias
 
 
 def _torch_generator(seed: int, *purpose: str | int) -> torch.Generator:
@@ -295,6 +327,6 @@ def _torch_generator(seed: int, *purpose: str | int) -> torch.Generator:
 def _accumulate(buffer: Tensor, gradient: Tensor, carry: float) -> None:
     """buffer = carry * buffer + gradient, where carry 0 forgets whatever the buffer held."""
     if carry:
-        buffer.mul_(carry).add_(gradient)
+        torch.add(gradient, buffer, alpha=carry, out=buffer)
     else:
         buffer.copy_(gradient)

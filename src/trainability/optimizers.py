@@ -40,6 +40,11 @@ class Optimizer(Component):
         """Share of the old buffer that the backward pass keeps when it adds the new gradient."""
         return 0.0
 
+    @property
+    def states(self) -> int:
+        """Numbers kept for each parameter besides the buffer."""
+        return 0
+
     def start(self, parameters: Sequence[Tensor], decayed: Sequence[bool], rates: Tensor) -> Update:
         """The update of a stack: parameters [R, ., .] each, whether they decay, rates [R, 1, 1]."""
         raise NotImplementedError
@@ -79,6 +84,10 @@ class Adam(Optimizer):
     beta1: Share = 0.9
     beta2: Share = 0.999
     eps: Annotated[float, Field(gt=0)] = 1e-8
+
+    @property
+    def states(self) -> int:
+        return 2
 
     def start(self, parameters: Sequence[Tensor], decayed: Sequence[bool], rates: Tensor) -> Update:
         means = [weight.new_zeros(weight.shape) for weight in parameters]

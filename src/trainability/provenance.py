@@ -39,6 +39,7 @@ def dependencies(module: str) -> frozenset[str]:
     return frozenset(needed)
 
 
+@functools.cache
 def version(library: str) -> str:
     """Installed version of a library, without importing it."""
     return importlib.metadata.version(library)

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from trainability import files, health, network, provenance
 from trainability.cell import Cell
-from trainability.training import CURVES, Outcome
+from trainability.outcome import CURVES, Outcome
 
-SCHEMA = 1
+SCHEMA = 2
 TABLES = ("curves", "layers")
 
 
@@ -32,7 +32,7 @@ class Record:
 
     content: dict[str, Any]
     curves: pd.DataFrame  # a row per run and evaluation
-    layers: pd.DataFrame  # a row per run, evaluation and hidden layer
+    layers: pd.DataFrame  # a row per run, probed evaluation and hidden layer
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -74,7 +74,7 @@ def write(
         "versions": provenance.software(),
         "hardware": provenance.hardware(),
         "threads": 1,
-        "device": "cpu",
+        "device": outcome.device,
         "times": times | {"train_seconds": round(seconds, 3)},
         "tables": manifest,
     }
@@ -122,23 +122,28 @@ def select_rate(cell: Cell, outcome: Outcome) -> tuple[float, str]:
 
 
 def curves(outcome: Outcome) -> pd.DataFrame:
-    """A row per run and evaluation: seed, learning_rate, step, epoch and the columns of CURVES."""
-    columns = {name: outcome.history.curves[name].T.reshape(-1).numpy() for name in CURVES}
-    return pd.DataFrame(_index(outcome, 1) | columns)
+    """A row per run and evaluation: seed, learning_rate, step, epoch, probed, and the columns of CURVES.
+
+    The training figures are known where `probed` is true.
+    """
+    history = outcome.history
+    probed = {"probed": np.tile(np.isin(history.steps, history.probed), len(outcome.runs))}
+    columns = {name: history.curves[name].T.reshape(-1).numpy() for name in CURVES}
+    return pd.DataFrame(_index(outcome, history.steps, 1) | probed | columns)
 
 
 def layers(outcome: Outcome) -> pd.DataFrame:
-    """A row per run, evaluation and hidden layer (1 is the first): seed, learning_rate, step, epoch, layer, health."""
+    """A row per run, probe and hidden layer (1 is the first): seed, learning_rate, step, epoch, layer, health."""
     history = outcome.history
     columns = {name: history.layers[name].permute(2, 0, 1).reshape(-1).numpy() for name in health.COLUMNS}
     depth = history.layers["dead_fraction"].shape[1]
-    repeats = len(history.steps) * len(outcome.runs)
+    repeats = len(history.probed) * len(outcome.runs)
     layer = {"layer": np.tile(np.arange(1, depth + 1, dtype=np.int16), repeats)}
-    return pd.DataFrame(_index(outcome, depth) | layer | columns)
+    return pd.DataFrame(_index(outcome, history.probed, depth) | layer | columns)
 
 
-def _index(outcome: Outcome, repeat: int) -> dict[str, Any]:
-    steps = np.asarray(outcome.history.steps)
+def _index(outcome: Outcome, evaluated: list[int], repeat: int) -> dict[str, Any]:
+    steps = np.asarray(evaluated)
     runs = len(outcome.runs)
     return {
         "seed": np.repeat([seed for seed, _ in outcome.runs], len(steps) * repeat),
@@ -154,14 +159,14 @@ def _runs(outcome: Outcome, selected: float) -> list[dict[str, Any]]:
     rows = []
     for index, (seed, rate) in enumerate(outcome.runs):
         row: dict[str, Any] = {"seed": seed, "learning_rate": rate, "selected": rate == selected}
-        row |= {"status": outcome.status[index], "reason": outcome.reason[index]}
-        row |= {"status_step": outcome.status_step[index]}
+        ending = outcome.endings[index]
+        row |= {"status": ending.status, "reason": ending.reason, "status_step": ending.step}
         rows.append(row | {name: _number(values, index) for name, values in last.items()})
     return rows
 
 
 def _network(cell: Cell, outcome: Outcome, data: dict[str, Any]) -> dict[str, Any]:
-    net = outcome.network
+    net = outcome.networks[0]
     features, classes = net.hidden[0].linear.weight.shape[1], data["classes"]
     return {
         "features": features,
@@ -171,6 +176,7 @@ def _network(cell: Cell, outcome: Outcome, data: dict[str, Any]) -> dict[str, An
         "flops_per_example": network.flops_per_example(cell, features, classes, net.width),
         "steps_per_epoch": outcome.steps_per_epoch,
         "probe_examples": outcome.probe_examples,
+        "stacks": len(outcome.networks),
     }
 
 

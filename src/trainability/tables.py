@@ -15,7 +15,7 @@ from trainability.cell import Cell
 from trainability.plan import Plan, included
 from trainability.statistics import Estimate
 
-# What a run shows inside its layers: the mean over hidden layers of a column, at the first or the last evaluation.
+# What a run shows inside its layers: the mean over hidden layers of a column, at the first or the last probe.
 LAYER_MEANS = {
     "dead_fraction": ("dead_fraction", -1),
     "dead_fraction_strict": ("dead_fraction_strict", -1),
@@ -84,9 +84,9 @@ def run_rows(one: record.Record, targets: Iterable[float]) -> pd.DataFrame:
     for target in targets:
         runs[steps_column(target)] = convergence.steps_to_target(steps, accuracy, target)
     depth = int(one.layers["layer"].max())
-    shape = (len(runs), len(steps), depth)
-    for name, (column, evaluation) in LAYER_MEANS.items():
-        runs[name] = one.layers[column].to_numpy().reshape(shape)[:, evaluation].mean(-1)
+    shape = (len(runs), -1, depth)
+    for name, (column, probe) in LAYER_MEANS.items():
+        runs[name] = one.layers[column].to_numpy().reshape(shape)[:, probe].mean(-1)
     norms = one.layers["gradient_norm"].to_numpy().astype(float).reshape(shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         runs["gradient_ratio"] = norms[:, 0, 0] / norms[:, 0, -1]

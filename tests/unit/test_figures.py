@@ -25,7 +25,8 @@ from trainability.figures.experiment import Experiment
 from trainability.plan import Plan
 from trainability.record import Record
 
-STEPS = [0, 1, 4, 36, 72]
+STEPS = [0, 8, 16, 36, 72]
+PROBED = [0, 16, 72]
 DEPTH = 3
 GRID: dict[str, Any] = {
     "title": "small",
@@ -83,21 +84,22 @@ def made_up(cell: Cell, status: str) -> Record:
         runs.append(
             {
                 "seed": seed, "learning_rate": rate, "selected": rate == 0.1, "status": status, "reason": "",
-                "status_step": 4 if status == "diverged" else None, "test_loss": 1.0, "test_accuracy": 0.99 * best,
+                "status_step": 14 if status == "diverged" else None, "test_loss": 1.0, "test_accuracy": 0.99 * best,
                 "train_loss": loss[-1], "train_accuracy": best, "validation_loss": 1.0, "validation_accuracy": best,
             }
         )  # fmt: skip
         place = {"seed": seed, "learning_rate": rate}
         for index, step in enumerate(STEPS):
-            lost = status == "diverged" and index >= 2
+            lost, probed = status == "diverged" and index >= 2, step in PROBED
             curves.append(
                 {
-                    **place, "step": step, "epoch": step / 36, "train_loss": loss[index],
-                    "train_accuracy": accuracy[index], "validation_loss": loss[index],
-                    "validation_accuracy": accuracy[index],
+                    **place, "step": step, "epoch": step / 36, "probed": probed,
+                    "train_loss": loss[index] if probed else np.nan,
+                    "train_accuracy": accuracy[index] if probed else np.nan,
+                    "validation_loss": loss[index], "validation_accuracy": accuracy[index],
                 }
             )  # fmt: skip
-            for layer in range(1, DEPTH + 1):
+            for layer in range(1, DEPTH + 1 if probed else 1):
                 row = dict.fromkeys(health.COLUMNS, np.nan if lost else rng.uniform(0.05, 0.5))
                 layers.append({**place, "step": step, "epoch": step / 36, "layer": layer, **row})
     content = {
@@ -272,7 +274,7 @@ def test_curves_are_means_over_seeds_with_their_range(made: Made) -> None:
     key = runs_at(made, activation="relu")["cell"].iloc[0]
     some = curves[(curves["cell"] == key) & curves["selected"] & (curves["step"] == 36)]["train_loss"]
     data = made.data("learning_curves")
-    row = data[(data["cell"] == key) & (data["quantity"] == "train_loss") & (data["epoch"] == 1)].iloc[0]
+    row = data[(data["cell"] == key) & (data["quantity"] == "train_loss") & (data["epoch"] == 2)].iloc[0]
     assert (row["mean"], row["low"], row["high"]) == pytest.approx((some.mean(), some.min(), some.max()))
 
 

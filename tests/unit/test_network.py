@@ -37,7 +37,8 @@ def reference(network: Network, cell: Cell, run: int) -> nn.Sequential:
     """One run of the stack as torch.nn modules with the same weights."""
     modules: list[nn.Module] = []
     for layer in network.hidden:
-        modules.append(_linear(layer.linear.weight[run], layer.linear.bias[run, 0]))
+        bias = layer.linear.bias
+        modules.append(_linear(layer.linear.weight[run], None if bias is None else bias[run, 0]))
         norm = cell.normalization
         batchnorm = [
             nn.BatchNorm1d(n.gamma.shape[-1], eps=norm.eps, momentum=norm.momentum, affine=norm.affine)
@@ -46,15 +47,17 @@ def reference(network: Network, cell: Cell, run: int) -> nn.Sequential:
         ]
         activation = [MODULES[cell.activation.name]()]
         modules += batchnorm + activation if norm.position == "before" else activation + batchnorm
-    modules.append(_linear(network.output.weight[run], network.output.bias[run, 0]))
+    classes = slice(0, network.output.classes)
+    modules.append(_linear(network.output.weight[run][:, classes], network.output.bias[run, 0, classes]))
     return nn.Sequential(*modules).to(network.output.weight.dtype)
 
 
-def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    linear = nn.Linear(*weight.shape, dtype=weight.dtype)
+def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    linear = nn.Linear(*weight.shape, bias=bias is not None, dtype=weight.dtype)
     with torch.no_grad():
         linear.weight.copy_(weight.T)
-        linear.bias.copy_(bias)
+        if bias is not None:
+            linear.bias.copy_(bias)
     return linear
 
 
@@ -97,7 +100,7 @@ def test_forward_and_backward_are_torchs(make_cell: Any, activation: str, normal
         nn.functional.cross_entropy(expected, y[run]).backward()
         torch.testing.assert_close(logits[run], expected.detach())
         for buffer, gradient in zip(buffers, reference_gradients(module), strict=True):
-            accumulated = buffer[run].reshape(gradient.shape)
+            accumulated = buffer[run, ..., : gradient.shape[-1]].reshape(gradient.shape)  # without spare columns
             torch.testing.assert_close(accumulated, 0.25 * 0.5 + gradient, rtol=1e-9, atol=1e-12)
         torch.testing.assert_close(evaluated[run], module.eval()(x[run]).detach())
 
@@ -183,7 +186,8 @@ def test_parameters_are_counted(make_cell: Any, activation: str, normalization: 
     cell = make_cell(activation=activation, normalization=normalization, sizing=sizing, width=20)
     network = Network(cell, FEATURES, CLASSES)
     counted = parameter_count(cell, FEATURES, CLASSES, network.width, cell.activation.pieces)
-    assert counted == sum(parameter[0].numel() for parameter in network.parameters)
+    hidden = [parameter for layer in network.hidden for parameter in layer.parameters]
+    assert counted == sum(p[0].numel() for p in hidden) + (network.width + 1) * CLASSES  # without spare columns
 
 
 def test_equal_parameters_mean_as_many_units_as_fit(make_cell: Any) -> None:

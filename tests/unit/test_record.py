@@ -16,7 +16,8 @@ from trainability import health, plan, record, tables
 from trainability.cell import Cell
 from trainability.files import CorruptFileError
 from trainability.plan import Planned
-from trainability.training import History, Outcome, train
+from trainability.outcome import Ending, History, Outcome
+from trainability.training import train
 
 DATA = {"classes": 4, "arrays": {"sha256": "0" * 64}}
 TARGETS = (0.5, 0.8)
@@ -47,7 +48,9 @@ def test_record_is_complete_alone(cell: Cell, outcome: Outcome, folder: Path) ->
     assert {"python", "torch", "numpy"} <= set(content["versions"])
     assert {"config", "data", "code"} == set(content["hashes"])
     assert (content["threads"], content["device"]) == (1, "cpu")
-    assert content["network"]["parameters"] == sum(p[0].numel() for p in outcome.network.parameters)
+    net = outcome.networks[0]
+    of_a_run = [*(p for layer in net.hidden for p in layer.parameters)]
+    assert content["network"]["parameters"] == sum(p[0].numel() for p in of_a_run) + (net.width + 1) * 4
     assert content["times"] == {"started": "a", "ended": "b", "train_seconds": 1.0}
 
 
@@ -88,19 +91,18 @@ def test_flipped_bit_is_found(cell: Cell, folder: Path, file: str) -> None:
 
 def test_record_of_another_schema_is_refused(cell: Cell, folder: Path) -> None:
     path = folder / cell.key / "record.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'))
-    with pytest.raises(CorruptFileError, match="has schema 99, this version reads 1"):
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 99'))
+    with pytest.raises(CorruptFileError, match="has schema 99, this version reads 2"):
         record.read(folder / cell.key)
 
 
 class TestSelectedRate:
     def select(self, outcome: Outcome, cell: Cell, accuracy: list[float], loss: list[float]) -> tuple[float, str]:
         """Selection with the given final validation figures per rate, alike for all three seeds."""
-        history = History([0], layers=1, runs=9)
-        curves = {"validation_accuracy": torch.tensor(accuracy * 3), "validation_loss": torch.tensor(loss * 3)}
-        history.enter(0, curves, {})
-        status = ["diverged" if value != value else "ok" for value in loss * 3]
-        return record.select_rate(cell, replace(outcome, history=history, status=status))
+        history = History(1, layers=1, runs=9)
+        history.enter(1, ["validation_accuracy", "validation_loss"], [torch.tensor(v * 3) for v in (accuracy, loss)])
+        endings = [Ending("diverged" if value != value else "ok") for value in loss * 3]
+        return record.select_rate(cell, replace(outcome, history=history, endings=endings))
 
     def test_is_the_most_accurate_on_validation_data(self, cell: Cell, outcome: Outcome) -> None:
         assert self.select(outcome, cell, [0.5, 0.7, 0.6], [1, 1, 1]) == (0.1, "")
@@ -156,7 +158,7 @@ class TestTables:
         assert curves["selected"].mean() == pytest.approx(1 / 3)
         assert curves["selected"].dtype == bool
         assert layers.groupby("learning_rate").ngroups == 1
-        assert len(layers) == curves["selected"].sum() * 3
+        assert len(layers) == (curves["selected"] & curves["probed"]).sum() * 3
 
     def test_missing_cells_are_named(self, cell: Cell, make_cell: Any, folder: Path) -> None:
         other = make_cell(activation="tanh")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from report_sample import Sample
 
-from trainability import config, files, health, report, training
+from trainability import config, files, health, outcome, report
 from trainability.report import (
     catalogue,
     comparisons,
@@ -291,7 +291,7 @@ def test_the_method_names_the_constants_of_the_code(found: material.Material) ->
     text = read(" ".join(part for _, part in method.items(found)))
     assert "1,152 training, 285 validation and 360 test images" in text
     assert f"at most {health.DEAD:g} of the steepest" in text
-    assert f"above {training.DIVERGED_FACTOR:g} times the initial one" in text
+    assert f"above {outcome.DIVERGED_FACTOR:g} times the initial one" in text
     assert "2 hidden layers of 8 units" in text
     assert "runs last 72 steps" in text
     assert "2 seeds (0 and 1)" in text

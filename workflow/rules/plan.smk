@@ -25,7 +25,7 @@ PREPROCESSINGS = {cell.preprocessing.slug: cell.preprocessing for cell in CELLS.
 
 
 wildcard_constraints:
-    cell="|".join(map(re.escape, CELLS)),
+    cell=r"[^/]+-[0-9a-f]{8}",  # an alternation of all keys would be searched once per file, ten thousand times over
     dataset="|".join(map(re.escape, DATASETS)),
     preprocessing="|".join(map(re.escape, PREPROCESSINGS)),
 

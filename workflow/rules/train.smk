@@ -18,8 +18,10 @@ rule train:
     resources:
         mem_mb=2000,
         runtime=60,
+        gpu=int(SETTINGS.device == "cuda"),
     params:
         cell=lambda wildcards: CELLS[wildcards.cell].canonical,
+        device=SETTINGS.device,
         code=provenance.code_fingerprint("record"),
         torch=provenance.version("torch"),
     run:
@@ -27,6 +29,7 @@ rule train:
             "train",
             cell=params.cell,
             data=Path(input.manifest).parent,
+            device=params.device,
             out=Path(output.record).parent,
             log=log,
             benchmark=f"results/benchmarks/train/{wildcards.cell}.jsonl",

@@ -16,7 +16,12 @@ def curves(experiment: Experiment) -> Drawing:
     """Validation accuracy and training loss against epochs by activation, a row of panels a normalization."""
     part = experiment.at_base("activation", "normalization")
     runs = part["curves"]
-    data = lines.summary(runs[runs["selected"]], part.varying, ["validation_accuracy", "train_loss"])
+    runs = runs[runs["selected"]]
+    summaries = [
+        lines.summary(runs, part.varying, ["validation_accuracy"]),
+        lines.summary(runs[runs["probed"]], part.varying, ["train_loss"]),
+    ]
+    data = pd.concat(summaries, ignore_index=True)
     marks = canvas.marks(experiment.order("activation"))
     panels = part.order("normalization")
     figure, grid = canvas.sheet(

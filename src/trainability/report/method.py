@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from trainability import health, statistics, training
+from trainability import health, outcome, schedule, statistics
 from trainability.report import sentences
 from trainability.report.material import Material
 from trainability.report.wording import PERCENT, count, goal, listing, plain, short
@@ -101,19 +101,24 @@ def learning_rate(material: Material) -> str:
 
 def evaluation(material: Material) -> str:
     """When a run is looked at."""
-    lengths = {
-        len(training.schedule(record["network"]["steps_per_epoch"], material.trained[key].epochs))
-        for key, record in material.records.items()
+    totals = {
+        record["network"]["steps_per_epoch"] * material.trained[key].epochs for key, record in material.records.items()
     }
-    times = f"{min(lengths)} times" if len(lengths) == 1 else f"{min(lengths)} to {max(lengths)} times"
-    probes = sorted({record["network"]["probe_examples"] for record in material.records.values()})
-    probe = listing(f"{size:,}" for size in probes)
+    probe = listing(f"{size:,}" for size in sorted({r["network"]["probe_examples"] for r in material.records.values()}))
     return (
-        f"Each run is evaluated {times}: before training, then at steps that grow by a factor of the square root of "
-        "2, and after every epoch. Validation and test use the running statistics of batch normalization. Training "
-        f"loss and what happens inside the layers are measured on a fixed probe of {probe} training images, with "
-        "batch statistics. Final figures are those after the last step, never those of the best epoch."
+        f"Validation loss and accuracy are taken {_times(schedule.evaluations, totals)}: before training, then from "
+        f"step {schedule.FIRST} at steps that grow by a factor of the square root of 2, and after the last one. What "
+        f"happens inside the layers, and the training loss, are measured at {_times(schedule.probes, totals)} of these, a "
+        f"factor of {schedule.PROBE_RATIO:g} apart, on a fixed probe of {probe} training images. Validation and test "
+        "use the running statistics of batch normalization, the probe its batch statistics. Final figures are those "
+        "after the last step, never those of the best epoch."
     )
+
+
+def _times(steps: Callable[[int], list[int]], totals: set[int]) -> str:
+    """How often trainings of these lengths are looked at."""
+    counts = sorted({len(steps(total)) for total in totals})
+    return f"{counts[0]} times" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} times"
 
 
 def convergence(material: Material) -> str:
@@ -139,11 +144,11 @@ def dead(material: Material) -> str:
 
 
 def failures(material: Material) -> str:
-    """Definitions with the constants of `training`."""
+    """Definitions with the constants of `outcome`."""
     return (
         "Diverged: the loss stops being a finite number, or the final training loss is above "
-        f"{training.DIVERGED_FACTOR:g} times the initial one. Stalled: validation accuracy is never more than "
-        f"{training.CHANCE_DEVIATIONS:g} standard errors above the share of the largest class. Both are results, not "
+        f"{outcome.DIVERGED_FACTOR:g} times the initial one. Stalled: validation accuracy is never more than "
+        f"{outcome.CHANCE_DEVIATIONS:g} standard errors above the share of the largest class. Both are results, not "
         "errors: such a run keeps its place in every table as a miss."
     )
 

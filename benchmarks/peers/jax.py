@@ -1,0 +1,104 @@
+"""The ensemble in JAX: one compiled function trains an epoch, a scan over its steps, mapped over the runs."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.protocol import Job, Training
+
+EPS, MOMENTUM = 1e-5, 0.1  # of BatchNorm, as in torch
+
+
+def initial(seed: int, widths: list[int], batchnorm: bool) -> list[dict[str, np.ndarray]]:
+    """kaiming_normal weights, zero biases; of all layers but the last also BatchNorm's scale and shift."""
+    draw = np.random.default_rng(seed)
+    layers: list[dict[str, np.ndarray]] = []
+    for fan_in, fan_out in itertools.pairwise(widths):
+        weight = draw.standard_normal((fan_in, fan_out)) * np.sqrt(2.0 / fan_in)
+        layer = {"weight": weight, "bias": np.zeros(fan_out)}
+        if batchnorm:
+            layer |= {"gamma": np.ones(fan_out), "beta": np.zeros(fan_out)}
+        layers.append(layer)
+    if batchnorm:
+        del layers[-1]["gamma"], layers[-1]["beta"]
+    return [{name: values.astype(np.float32) for name, values in layer.items()} for layer in layers]
+
+
+def forward(parameters: Any, x: Any, running: Any = None) -> tuple[Any, list[Any]]:
+    """Logits of one network and (mean, variance) of the batch in each norm; those in `running` are used if given."""
+    found: list[Any] = []
+    for index, layer in enumerate(parameters):
+        x = x @ layer["weight"] + layer["bias"]
+        if "gamma" in layer:
+            mean, variance = (x.mean(0), x.var(0)) if running is None else running[index]
+            found.append((mean, variance))
+            x = (x - mean) * jax.lax.rsqrt(variance + EPS) * layer["gamma"] + layer["beta"]
+        if index < len(parameters) - 1:
+            x = jax.nn.relu(x)
+    return x, found
+
+
+def loss(parameters: Any, x: Any, y: Any) -> tuple[Any, list[Any]]:
+    """Mean cross-entropy of one network on its batch, and the batch's statistics."""
+    logits, found = forward(parameters, x)
+    picked = jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], axis=1)
+    return -picked.mean(), found
+
+
+def epoch(momentum: float, x: Any, y: Any, rate: Any, state: Any, batches: Any) -> Any:
+    """One run's state (parameters, velocities, running statistics) after its batches of indices [steps, B]."""
+    unbiased = batches.shape[1] / (batches.shape[1] - 1)
+
+    def step(state: Any, batch: Any) -> tuple[Any, None]:
+        parameters, velocities, running = state
+        gradients, found = jax.grad(loss, has_aux=True)(parameters, x[batch], y[batch])
+        velocities = jax.tree.map(lambda velocity, gradient: momentum * velocity + gradient, velocities, gradients)
+        parameters = jax.tree.map(lambda weight, velocity: weight - rate * velocity, parameters, velocities)
+        found = [(mean, variance * unbiased) for mean, variance in found]
+        running = jax.tree.map(lambda old, new: old + MOMENTUM * (new - old), running, found)
+        return (parameters, velocities, running), None
+
+    return jax.lax.scan(step, state, batches)[0]
+
+
+def accuracy(x: Any, y: Any, state: Any) -> Any:
+    """Share of right answers of one network, with running statistics."""
+    parameters, _, running = state
+    return (forward(parameters, x, running)[0].argmax(-1) == y).mean()
+
+
+def train(job: Job) -> Training:
+    """All runs at once; the first epoch, which compiles, is not among `epochs`."""
+    workload, arrays, training = job.workload, job.arrays, Training()
+    widths = [job.features, *[workload.width] * workload.depth, job.classes]
+    parameters = _stacked([initial(seed, widths, workload.batchnorm) for seed, _ in job.runs])
+    shape = (len(job.runs), workload.width)
+    running = [(jnp.zeros(shape), jnp.ones(shape)) for _ in range(workload.depth if workload.batchnorm else 0)]
+    state = (parameters, jax.tree.map(jnp.zeros_like, parameters), running)
+    rates = jnp.array([rate for _, rate in job.runs])
+    x, y = jnp.asarray(arrays.train_x), jnp.asarray(arrays.train_y)
+    one_epoch = functools.partial(epoch, workload.momentum)
+    all_runs = jax.jit(jax.vmap(one_epoch, in_axes=(None, None, 0, 0, 0)), donate_argnums=3)
+    draws = [np.random.default_rng((seed, 1)) for seed, _ in job.runs]
+    used = job.steps_per_epoch * workload.batch_size
+    for _ in range(workload.epochs):
+        clock = time.perf_counter()
+        order = np.stack([draw.permutation(len(y))[:used] for draw in draws])
+        batches = order.reshape(len(draws), job.steps_per_epoch, workload.batch_size)
+        state = jax.block_until_ready(all_runs(x, y, rates, state, batches))
+        training.epochs.append(time.perf_counter() - clock)
+    scores = jax.jit(jax.vmap(accuracy, in_axes=(None, None, 0)))(arrays.test_x, arrays.test_y, state)
+    training.accuracies = np.asarray(scores).tolist()
+    del training.epochs[0]
+    return training
+
+
+def _stacked(trees: list[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)

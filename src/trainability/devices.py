@@ -1,0 +1,58 @@
+"""Where a stack is computed: one thread of the CPU or a CUDA device; deterministic on either.
+
+On the CPU a run has the same bits whatever shares its stack. cuBLAS promises the same bits only for the same stack, so
+that on CUDA a cell is reproducible on one kind of device, but a run alone may differ in its last digits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class DeviceError(Exception):
+    """The device that was asked for is not there; the message says what is and how to go on."""
+
+
+def find(name: str) -> torch.device:
+    """The device `cpu` or `cuda`; raises DeviceError where torch cannot use it."""
+    if name == "cuda" and not torch.cuda.is_available():
+        built = f"torch {torch.__version__} is built for CUDA {torch.version.cuda}" if torch.version.cuda else (
+            f"torch {torch.__version__} is built without CUDA"
+        )
+        raise DeviceError(
+            f"device: cuda was asked for, but no CUDA device can be used here ({built}). Check `nvidia-smi` and "
+            "CUDA_VISIBLE_DEVICES on the machine that runs the job, ask the cluster for a GPU, or set `device: cpu`."
+        )
+    return torch.device(name)
+
+
+def describe(device: torch.device) -> str:
+    """The device's name for a record: `cpu`, or `cuda: ` and the model of the card."""
+    return "cpu" if device.type == "cpu" else f"cuda: {torch.cuda.get_device_name(device)}"
+
+
+@contextmanager
+def reproducible(device: torch.device) -> Iterator[None]:
+    """Compute without autograd and with the same bits every time.
+
+    One thread, since the number of threads changes the bits; no denormals, which cost time only. On CUDA only
+    deterministic kernels, and products in full float32.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it starts
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)

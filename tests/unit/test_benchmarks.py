@@ -1,0 +1,260 @@
+"""The benchmark: its peers train the same thing, and its tables say what was measured."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import protocol, run, scaling, table
+from benchmarks.measure import measure
+from benchmarks.peers import PEERS, MissingError, script_in_memory, vmap
+from benchmarks.peers.plain_script import sequential
+from benchmarks.protocol import Job
+from benchmarks.stack import Stack, as_trained
+from benchmarks.workloads import WORKLOADS, Workload
+from trainability import files, seeding
+from trainability.preprocessing import Arrays
+
+CLASSES = 4
+RATES = (0.02, 0.05, 0.1)
+
+
+@pytest.fixture
+def make_job(tmp_path: Path, arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A job on four easy classes, with a stopwatch that is content with little."""
+    monkeypatch.setattr(protocol, "TIMED_SECONDS", 0.01)
+    manifest = {"classes": CLASSES, "arrays": files.save_arrays(tmp_path / "arrays.npz", vars(arrays))}
+    files.save_json(tmp_path / "preprocessing.json", manifest)
+
+    def make(batchnorm: bool, loop: bool = False) -> Job:
+        workload = Workload("tiny", "digits", 8, batchnorm, 8, 20, RATES, 32, seeds=4, depth=2)
+        return Job(workload, workload.of_one_seed(5) if loop else workload.runs, tmp_path)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("peer", "batchnorm"),
+    [(name, norm) for name in ("ours", "script-in-memory", "vmap") for norm in (False, True)] + [("sklearn", False)],
+)
+def test_peers_learn_alike(peer: str, batchnorm: bool, make_job: Any) -> None:
+    job = make_job(batchnorm, PEERS[peer].loop)
+    row = measure(peer, job)
+    assert 0.7 < row["accuracy"] <= 1.0  # chance is 0.25
+    assert row["scale"] * row["runs"] == 12
+    assert row["steady_seconds"] > 0
+    assert row["whole_seconds"] > 0
+
+
+def test_products_are_timed_and_nothing_else(make_job: Any) -> None:
+    row = measure("matmuls", make_job(False))
+    assert row["steady_seconds"] > 0
+    assert "whole_seconds" not in row
+    assert "accuracy" not in row
+
+
+def test_script_runs_as_a_process(make_job: Any) -> None:
+    job = make_job(True, loop=True)
+    training = PEERS["script"].module().train(Job(job.workload, job.runs[-1:], job.folder))
+    assert training.accuracies[0] > 0.7
+    assert len(training.epochs) == job.workload.epochs - 1
+    assert sum(training.epochs) < training.runs[0]
+
+
+@pytest.mark.parametrize("batchnorm", [False, True])
+def test_script_in_memory_takes_our_steps(batchnorm: bool, make_job: Any) -> None:
+    """From our weights and on our batches it ends at our weights, so that both do the same work."""
+    job = make_job(batchnorm)
+    x, y = torch.from_numpy(job.arrays.train_x), torch.from_numpy(job.arrays.train_y)
+    which = 4
+    seed, rate = job.runs[which]
+    with as_trained():
+        stack = Stack(job.workload.cell, job.arrays, CLASSES, job.runs)
+        start = [weight.numpy().copy() for weight in _weights(stack, which)]
+        for _ in range(job.steps_per_epoch):
+            stack.next_step()
+    model = sequential(job.features, CLASSES, job.workload.width, job.workload.depth, batchnorm)
+    with torch.no_grad():
+        for linear, weight in zip(_linears(model), start, strict=True):
+            linear.weight.copy_(torch.from_numpy(weight))
+    order = torch.from_numpy(seeding.generator(seed, "batches", 0).permutation(len(y)))
+    batches = order[: job.steps_per_epoch * 8].split(8)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=job.workload.momentum)
+    script_in_memory.epoch(model, optimizer, x, y, batches)
+    for linear, weight in zip(_linears(model), _weights(stack, which), strict=True):
+        torch.testing.assert_close(linear.weight.detach(), weight, rtol=1e-4, atol=1e-5)
+
+
+def test_vmap_computes_what_the_modules_do() -> None:
+    model = sequential(5, CLASSES, 6, 2, batchnorm=True)
+    x = torch.randn(16, 5, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = model(x)
+        logits, found = vmap.forward(dict(model.named_parameters()), x)
+        torch.testing.assert_close(logits, expected)
+        mean = model.get_buffer("1.running_mean")
+        torch.testing.assert_close(mean, vmap.MOMENTUM * found["1.running_mean"])
+        model.eval()
+        evaluated, _ = vmap.forward(dict(model.named_parameters()), x, dict(model.named_buffers()))
+        torch.testing.assert_close(evaluated, model(x))
+
+
+def test_jax_computes_what_the_modules_do() -> None:
+    pytest.importorskip("jax")
+    peer = PEERS["jax"].module()
+    layers = peer.initial(0, [5, 6, 6, CLASSES], batchnorm=True)
+    model = sequential(5, CLASSES, 6, 2, batchnorm=True)
+    x = torch.randn(16, 5, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for linear, layer in zip(_linears(model), layers, strict=True):
+            linear.weight.copy_(torch.from_numpy(layer["weight"]).T)
+        logits, _ = peer.forward(layers, x.numpy())
+        torch.testing.assert_close(torch.tensor(logits.tolist()), model(x), rtol=1e-4, atol=1e-5)
+
+
+def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for peer in ("jax", "lightning"):
+        with pytest.raises(MissingError, match=rf"the peer {peer} needs .*pip install -e '\.\[bench\]'"):
+            PEERS[peer].module()
+
+
+def test_missing_compiler_is_named(make_job: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(MissingError, match="needs a C\\+\\+ compiler: install g\\+\\+"):
+        PEERS["ours-compiled"].module().train(make_job(False))
+
+
+@pytest.fixture
+def raw() -> pd.DataFrame:
+    """Two rounds by hand: in the second the machine is half as fast."""
+
+    def row(number: int, peer: str, whole: float, steady: float, accuracy: float) -> dict[str, Any]:
+        measured = {"whole_seconds": whole, "steady_seconds": steady, "accuracy": accuracy}
+        rest = {"measuring_share": 0.25, "peak_memory_mb": 100.0, "status": "ok"}
+        return {"round": number, "workload": "digits-4x64", "peer": peer} | measured | rest
+
+    nan = math.nan
+    return pd.DataFrame(
+        [
+            row(1, "ours", 10.0, 8.0, 0.95),
+            row(1, "jax", 20.0, 4.0, 0.96),
+            row(1, "vmap", 30.0, 24.0, 0.90),
+            row(1, "matmuls", nan, 2.0, nan),
+            row(2, "ours", 20.0, 16.0, 0.95),
+            row(2, "jax", 60.0, 8.0, 0.94),
+            row(2, "vmap", 60.0, 48.0, 0.90),
+            row(2, "matmuls", nan, 4.0, nan),
+        ]
+    )
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "processor": "A Processor",
+        "cores": 2,
+        "python": "3.11",
+        "versions": {"torch": "2"},
+        "date": "2026-01-01",
+        "rounds": 2,
+        "warnings": [],
+        "workloads": {"digits-4x64": table.conditions(WORKLOADS["digits-4x64"])},
+    }
+
+
+def test_ratios_are_taken_within_rounds(raw: pd.DataFrame) -> None:
+    rows = table.summary(raw).set_index("peer")
+    assert list(rows.index) == ["vmap", "jax", "ours", "matmuls"]  # the registry's order
+    assert rows.loc["jax", "whole_to_ours"] == (2.5, 2.0, 3.0)
+    assert rows.loc["vmap", "whole_to_ours"] == (3.0, 3.0, 3.0)
+    assert rows.loc["ours", "steady_to_limit"] == (4.0, 4.0, 4.0)
+    assert rows.loc["jax", "steady_to_ours"] == (0.5, 0.5, 0.5)
+    assert rows.loc["ours", "whole"] == 15.0
+    assert math.isnan(rows.loc["matmuls", "whole_to_ours"][0])
+
+
+def test_what_learns_differently_is_marked(raw: pd.DataFrame) -> None:
+    rows = table.summary(raw)
+    assert rows.set_index("peer")["agrees"].to_dict() == {"ours": True, "jax": True, "matmuls": True, "vmap": False}
+    (complaint,) = table.complaints(rows)
+    assert complaint.startswith("vmap on digits-4x64: mean test accuracy 0.900 differs")
+    assert "90.0% **differs**" in table.full(rows, machine())
+
+
+def test_tables_show_the_figures(raw: pd.DataFrame) -> None:
+    rows = table.summary(raw)
+    full, compact = table.full(rows, machine()), table.compact(rows, machine())
+    # 16 s and 8 s by 40 runs and 20 epochs are 20 and 10 ms, of which the median is 15.
+    assert "| 15.0 | 1.00 | 15.0 | 4.00 | 95.0% |" in full
+    assert "| 40.0 | 2.50 (2.00 to 3.00) | 7.50 | 2.00 | 95.0% |" in full
+    assert "Of our whole cell, 25% is measuring" in full
+    assert "| 2.50 (0.500) |" in compact
+
+
+def test_failure_is_shown_and_told(raw: pd.DataFrame) -> None:
+    raw.loc[raw["peer"] == "jax", ["status", "whole_seconds", "steady_seconds", "accuracy"]] = [
+        "failed",
+        math.nan,
+        math.nan,
+        math.nan,
+    ]
+    rows = table.summary(raw)
+    assert "jax failed on digits-4x64" in table.complaints(rows)
+    assert "| failed |" in table.full(rows, machine())
+    assert "| failed |" in table.compact(rows, machine())
+
+
+def test_failing_peer_is_a_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def failing(*_: Any, **__: Any) -> Any:
+        return run.subprocess.CompletedProcess([], 1, "", "Traceback\n  ...\nValueError: no luck")
+
+    monkeypatch.setattr(run.subprocess, "run", failing)
+    row = run.measurement(1, "vmap", WORKLOADS["digits-4x64"], tmp_path, quick=True)
+    assert (row["status"], row["error"]) == ("failed", "ValueError: no luck")
+    row = run.measurement(1, "sklearn", WORKLOADS["digits-4x64-batchnorm"], tmp_path, quick=True)
+    assert row["status"] == "not applicable"
+
+
+def test_readme_gets_the_table_between_its_markers(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("a\n<!-- benchmark -->\nold\n<!-- end of benchmark -->\nb\n")
+    table.into_readme("new \\1\n", readme)
+    assert readme.read_text() == "a\n<!-- benchmark -->\nnew \\1\n<!-- end of benchmark -->\nb\n"
+    readme.write_text("no markers")
+    with pytest.raises(table.MarkerError, match="needs the lines <!-- benchmark -->"):
+        table.into_readme("new", readme)
+
+
+def test_workloads_are_four_cells_of_forty_runs() -> None:
+    assert len(WORKLOADS) == 4
+    for name, workload in WORKLOADS.items():
+        assert workload.name == name
+        assert len(workload.runs) == 40
+        assert set(workload.of_one_seed(9)) <= set(workload.runs)
+        json.dumps(table.conditions(workload))
+
+
+def test_scaling_draws_what_it_times(tmp_path: Path) -> None:
+    found = scaling.measure(scaling.grid((1, 3), (4,), (1, 2)), rounds=1, seconds=0.0)
+    assert (found["ms_per_step_and_run"] > 0).all()
+    scaling.draw(found, tmp_path)
+    assert (tmp_path / "scaling.svg").stat().st_size > 10_000
+    assert (tmp_path / "scaling.png").stat().st_size > 10_000
+
+
+def _linears(model: nn.Sequential) -> list[nn.Linear]:
+    return [layer for layer in model if isinstance(layer, nn.Linear)]
+
+
+def _weights(stack: Stack, which: int) -> list[torch.Tensor]:
+    """Weights of one run, as torch.nn.Linear has them; the output layer may have spare columns."""
+    hidden = [layer.linear.weight[which].T for layer in stack.network.hidden]
+    return [*hidden, stack.network.output.weight[which].T[:CLASSES]]

@@ -1,0 +1,29 @@
+"""When a training is looked at."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from trainability import schedule
+
+
+def test_evaluations_are_a_factor_of_sqrt_2_apart() -> None:
+    steps = schedule.evaluations(720)
+    assert steps == [0, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256, 362, 512, 720]
+    for one, next_one in zip(steps[1:-1], steps[2:-1], strict=False):
+        assert next_one / one == pytest.approx(math.sqrt(2), rel=0.05)
+
+
+@pytest.mark.parametrize("total", [1, 5, 8, 9, 720, 5000, 100_000])
+def test_both_stay_within_the_training_and_probes_are_evaluations(total: int) -> None:
+    evaluations, probes = schedule.evaluations(total), schedule.probes(total)
+    assert evaluations == sorted(set(evaluations))
+    assert (evaluations[0], evaluations[-1]) == (probes[0], probes[-1]) == (0, total)
+    assert set(probes) <= set(evaluations)
+
+
+def test_their_number_grows_with_the_logarithm() -> None:
+    assert len(schedule.evaluations(1_000_000)) < 40
+    assert len(schedule.probes(1_000_000)) < 12
