@@ -7,30 +7,52 @@ its stack (on the CPU), so the size is a matter of speed and memory alone.
 
 from __future__ import annotations
 
+import itertools
+from typing import TypeVar
+
 import torch
 
 from trainability.cell import Cell
 from trainability.network import parameter_count, units
 
 Run = tuple[int, float]
+T = TypeVar("T")
 
 CACHED = 6 * 2**20  # bytes that a step may go through on a CPU, measured for widths of 16 to 512
+LARGEST = 256 * 2**20  # bytes that the runs of one seed may take there before they are separated
 GPU_SHARE = 0.25  # of a CUDA device's memory that a stack may fill, so that several cells can share the device
 
 
 def split(runs: list[Run], most: int) -> list[list[Run]]:
-    """The runs in their order, in the fewest stacks of at most `most`, with sizes that differ by one at the most."""
-    count = -(-len(runs) // most)
-    bounds = [len(runs) * part // count for part in range(count + 1)]
-    return [runs[low:high] for low, high in zip(bounds, bounds[1:], strict=False)]
+    """The runs in their order, in stacks of at most `most` and of about one size.
+
+    A stack holds whole seeds, whose runs share their batches; or some runs of one seed, where a seed has too many.
+    """
+    by_seed = [list(group) for _, group in itertools.groupby(runs, key=lambda run: run[0])]
+    largest = max(map(len, by_seed))
+    if largest > most:
+        return [part for group in by_seed for part in _even(group, most)]
+    return [[run for group in part for run in group] for part in _even(by_seed, most // largest)]
+
+
+def _even(items: list[T], most: int) -> list[list[T]]:
+    """The items in their order, in the fewest parts of at most `most`, with sizes that differ by one at the most."""
+    count = -(-len(items) // most)
+    bounds = [len(items) * part // count for part in range(count + 1)]
+    return [items[low:high] for low, high in itertools.pairwise(bounds)]
 
 
 def most_runs(cell: Cell, features: int, classes: int, device: torch.device) -> int:
-    """The largest stack that a step's data allow, at least 2."""
-    room = CACHED
+    """The best size of a stack: the number of seeds whose runs come nearest to filling the cache, at least one."""
+    per_run = bytes_per_run(cell, features, classes)
+    per_seed = per_run * len(cell.learning_rates)
     if device.type == "cuda":
-        room = int(GPU_SHARE * torch.cuda.get_device_properties(device).total_memory)
-    return max(2, room // bytes_per_run(cell, features, classes))
+        room = largest = int(GPU_SHARE * torch.cuda.get_device_properties(device).total_memory)
+    else:
+        room, largest = CACHED, LARGEST
+    if per_seed > largest:
+        return max(1, largest // per_run)
+    return max(1, round(room / per_seed)) * len(cell.learning_rates)
 
 
 def bytes_per_run(cell: Cell, features: int, classes: int) -> int:

@@ -100,18 +100,16 @@ class _Stack:
         self.lost_at = torch.zeros(len(runs), dtype=torch.long, device=like.device)  # first non-finite loss, 0 if none
 
     def batches(self, epoch: int) -> Iterator[Tensor]:
-        """Indices [R, B] into the training split, step by step."""
+        """Indices [S, B] into the training split for each of the stack's S seeds, step by step."""
         used = self.steps_per_epoch * self.cell.batch_size
         seeds = list(dict.fromkeys(seed for seed, _ in self.runs))
         orders = [seeding.generator(s, "batches", epoch).permutation(len(self.data.y))[:used] for s in seeds]
-        by_seed = torch.from_numpy(np.stack(orders)).to(self.data.y.device).view(len(seeds), self.steps_per_epoch, -1)
-        return iter(by_seed[self.network.of_seed].unbind(1))
+        by_seed = torch.from_numpy(np.stack(orders)).to(self.data.y.device)
+        return iter(by_seed.view(len(seeds), self.steps_per_epoch, -1).unbind(1))
 
     def step(self, batch: Tensor, number: int) -> None:
-        """One step of every run, on the examples `batch` [R, B]; `number` counts from 1."""
-        flat = batch.reshape(-1)
-        x = self.data.x.index_select(0, flat).view(*batch.shape, -1)
-        one_hot = self.data.one_hot.index_select(0, flat).view(*batch.shape, -1)
+        """One step of every run, on its seed's examples of `batch` [S, B]; `number` counts from 1."""
+        x, one_hot = self._of_runs(self.data.x, batch), self._of_runs(self.data.one_hot, batch)
         logits = self.network.forward(x, Mode.TRAIN)
         gradient = loss_gradient(logits, one_hot)
         # The softmax of a row is NaN exactly when its loss is not finite; NaN then stays in the run's weights.
@@ -119,6 +117,16 @@ class _Stack:
         self.lost_at.masked_fill_(lost, number)
         self.network.backward(gradient, self.buffers, self.cell.optimizer.carry)
         self.update(self.buffers)
+
+    def _of_runs(self, values: Tensor, batch: Tensor) -> Tensor:
+        """The batch's rows of `values` [N, F] for every run, [R, B, F].
+
+        Examples are read once a seed, since they come from memory, and copied for its runs, which is done in the cache.
+        """
+        by_seed = values.index_select(0, batch.reshape(-1)).view(*batch.shape, -1)
+        if len(by_seed) == 1:
+            return by_seed.expand(len(self.runs), -1, -1)
+        return by_seed.index_select(0, self.network.of_seed)
 
     def hidden_weights(self) -> list[Tensor]:
         return [layer.linear.weight.clone() for layer in self.network.hidden]

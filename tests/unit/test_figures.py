@@ -272,7 +272,7 @@ def test_dot_plots_show_the_table_of_cells(made: Made) -> None:
 def test_curves_are_means_over_seeds_with_their_range(made: Made) -> None:
     curves = pd.read_parquet(made.folder / "tables" / "curves.parquet")
     key = runs_at(made, activation="relu")["cell"].iloc[0]
-    some = curves[(curves["cell"] == key) & curves["selected"] & (curves["step"] == 36)]["train_loss"]
+    some = curves[(curves["cell"] == key) & curves["selected"] & (curves["step"] == 72)]["train_loss"]
     data = made.data("learning_curves")
     row = data[(data["cell"] == key) & (data["quantity"] == "train_loss") & (data["epoch"] == 2)].iloc[0]
     assert (row["mean"], row["low"], row["high"]) == pytest.approx((some.mean(), some.min(), some.max()))

@@ -14,15 +14,18 @@ from trainability import stacks
 CPU = torch.device("cpu")
 
 
-@given(count=st.integers(1, 300), most=st.integers(1, 300))
-def test_split_keeps_the_order_and_is_even(count: int, most: int) -> None:
-    runs = [(number, 0.1) for number in range(count)]
+@given(seeds=st.integers(1, 40), rates=st.integers(1, 12), most=st.integers(1, 100))
+def test_split_keeps_the_order_and_whole_seeds_where_they_fit(seeds: int, rates: int, most: int) -> None:
+    runs = [(seed, float(rate)) for seed in range(seeds) for rate in range(rates)]
     parts = stacks.split(runs, most)
     assert [run for part in parts for run in part] == runs
-    sizes = [len(part) for part in parts]
-    assert max(sizes) <= most
-    assert max(sizes) - min(sizes) <= 1
-    assert len(parts) == -(-count // most)
+    assert max(len(part) for part in parts) <= most
+    of_part = [{seed for seed, _ in part} for part in parts]
+    if rates <= most:
+        assert sum(len(found) for found in of_part) == seeds, "no seed is in two stacks"
+        assert max(map(len, of_part)) - min(map(len, of_part)) <= 1
+    else:
+        assert all(len(found) == 1 for found in of_part)
 
 
 @pytest.mark.parametrize(
@@ -32,14 +35,16 @@ def test_split_keeps_the_order_and_is_even(count: int, most: int) -> None:
         ({"width": 64, "depth": 4, "batch_size": 32}, 64, 20, 40),
         ({"width": 64, "depth": 5, "batch_size": 32}, 64, 20, 40),
         ({"width": 128, "depth": 4, "batch_size": 32}, 64, 5, 10),
-        ({"width": 256, "depth": 4, "batch_size": 128}, 784, 2, 2),
+        ({"width": 256, "depth": 4, "batch_size": 128}, 784, 5, 5),
+        ({"width": 4096, "depth": 4, "batch_size": 128}, 784, 1, 1),
     ],
 )
 def test_the_rule_finds_the_measured_sizes(
     make_cell: Any, factors: dict[str, int], features: int, low: int, high: int
 ) -> None:
     """The ranges in which time per run and step was lowest, benchmarks/results/scaling.csv."""
-    assert low <= stacks.most_runs(make_cell(**factors), features, 10, CPU) <= high
+    cell = make_cell(**factors, learning_rates=[0.01, 0.02, 0.03, 0.1, 0.3])
+    assert low <= stacks.most_runs(cell, features, 10, CPU) <= high
 
 
 def test_optimiser_state_counts(make_cell: Any) -> None:
