@@ -47,7 +47,8 @@ class Stack:
 
 @torch.compile(fullgraph=True)
 def _compiled_step(stack: training._Stack, batch: Tensor) -> None:
-    gradient = loss_gradient(stack.network.forward(stack.data.x[batch], Mode.TRAIN), stack.data.one_hot[batch])
+    x, one_hot = stack._of_runs(stack.data.x, batch), stack._of_runs(stack.data.one_hot, batch)
+    gradient = loss_gradient(stack.network.forward(x, Mode.TRAIN), one_hot)
     stack.network.backward(gradient, stack.buffers, stack.cell.optimizer.carry)
     stack.update(stack.buffers)
 

@@ -62,7 +62,7 @@ class Workload:
 # test images. Digits: 1152 training, 285 validation and 360 test examples.
 DATA: dict[str, dict[str, Any]] = {
     "digits": {"name": "digits"},
-    "fashion": {"name": "fashion_mnist", "train_examples": 6000, "validation_examples": 500},
+    "fashion": {"name": "fashion_mnist", "train_examples": 6000, "validation_examples": 300},
 }
 _RATES = (0.005, 0.01, 0.02, 0.03, 0.05)  # all runs of all workloads learn with each of them
 _DIGITS = Workload("digits-4x64", "digits", 64, False, 32, 20, _RATES, 256)

@@ -20,8 +20,10 @@ class DeviceError(Exception):
 def find(name: str) -> torch.device:
     """The device `cpu` or `cuda`; raises DeviceError where torch cannot use it."""
     if name == "cuda" and not torch.cuda.is_available():
-        built = f"torch {torch.__version__} is built for CUDA {torch.version.cuda}" if torch.version.cuda else (
-            f"torch {torch.__version__} is built without CUDA"
+        built = (
+            f"torch {torch.__version__} is built for CUDA {torch.version.cuda}"
+            if torch.version.cuda
+            else (f"torch {torch.__version__} is built without CUDA")
         )
         raise DeviceError(
             f"device: cuda was asked for, but no CUDA device can be used here ({built}). Check `nvidia-smi` and "

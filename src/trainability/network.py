@@ -21,7 +21,6 @@ from trainability.activations import Activation
 from trainability.cell import Cell
 from trainability.normalizations import Normalization
 
-
 COLUMNS = 16  # floats that the kernels of matrix products handle at once
 
 
@@ -190,7 +189,8 @@ class Hidden:
             dy = self.dropout.backward(dy)
         if self.after:
             dy = self.after.backward(dy, buffers[learned_end:], carry)
-        for buffer, gradient in zip(buffers[own:learned_end], self.activation.learned_gradients(dy, self.z), strict=True):
+        slopes = self.activation.learned_gradients(dy, self.z)
+        for buffer, gradient in zip(buffers[own:learned_end], slopes, strict=True):
             _accumulate(buffer, gradient, carry)
         dz = self.dz = self.activation.backward(dy, self.z, self.a, *self.learned)
         if self.before:
@@ -259,7 +259,8 @@ class Network:
         """Accumulate the gradients of all parameters into `buffers`, shaped and ordered as `parameters`."""
         end = len(buffers)
         self.output.backward(dlogits, buffers[end - 2 :], carry)
-        dz, above = dlogits, self.output
+        dz: Tensor = dlogits
+        above: Linear = self.output
         end -= 2
         for layer in reversed(self.hidden):
             start = end - len(layer.parameters)

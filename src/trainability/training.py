@@ -46,8 +46,9 @@ def train(
         data = _Data(arrays, classes, dtype, where)
         outcomes = []
         for number, part in enumerate(parts, start=1):
-            prefix = f"stack {number}/{len(parts)}, " if len(parts) > 1 else ""
-            outcomes.append(_train_stack(_Stack(cell, data, part), lambda line, prefix=prefix: report(prefix + line)))
+            if len(parts) > 1:
+                report(f"stack {number} of {len(parts)}: {len(part)} runs")
+            outcomes.append(_train_stack(_Stack(cell, data, part), report))
     return Outcome.join(outcomes)
 
 

@@ -28,7 +28,7 @@ from typing import IO
 from trainability import files
 
 # One thread per worker: as many cells at once as cores. glibc otherwise returns every large block to the system and
-# maps it afresh on the next step, which costs training a tenth of its time.
+# maps it afresh on the next step, which costs training a tenth of its time; large pages save some percent more.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -36,6 +36,7 @@ ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
     "MALLOC_TOP_PAD_": str(64 * 2**20),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 
 

@@ -15,8 +15,8 @@ import torch
 from trainability import health, plan, record, tables
 from trainability.cell import Cell
 from trainability.files import CorruptFileError
-from trainability.plan import Planned
 from trainability.outcome import Ending, History, Outcome
+from trainability.plan import Planned
 from trainability.training import train
 
 DATA = {"classes": 4, "arrays": {"sha256": "0" * 64}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -12,7 +13,7 @@ from trainability import schedule
 def test_evaluations_are_a_factor_of_sqrt_2_apart() -> None:
     steps = schedule.evaluations(720)
     assert steps == [0, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256, 362, 512, 720]
-    for one, next_one in zip(steps[1:-1], steps[2:-1], strict=False):
+    for one, next_one in itertools.pairwise(steps[1:-1]):
         assert next_one / one == pytest.approx(math.sqrt(2), rel=0.05)
 
 

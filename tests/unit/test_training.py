@@ -17,8 +17,8 @@ from torch import nn
 from trainability import seeding, training
 from trainability.cell import Cell
 from trainability.network import Network
-from trainability.preprocessing import Arrays
 from trainability.outcome import CHANCE_DEVIATIONS, Outcome
+from trainability.preprocessing import Arrays
 from trainability.training import train
 
 CLASSES = 4

@@ -106,19 +106,19 @@ def evaluation(material: Material) -> str:
     }
     probe = listing(f"{size:,}" for size in sorted({r["network"]["probe_examples"] for r in material.records.values()}))
     return (
-        f"Validation loss and accuracy are taken {_times(schedule.evaluations, totals)}: before training, then from "
-        f"step {schedule.FIRST} at steps that grow by a factor of the square root of 2, and after the last one. What "
-        f"happens inside the layers, and the training loss, are measured at {_times(schedule.probes, totals)} of these, a "
-        f"factor of {schedule.PROBE_RATIO:g} apart, on a fixed probe of {probe} training images. Validation and test "
-        "use the running statistics of batch normalization, the probe its batch statistics. Final figures are those "
-        "after the last step, never those of the best epoch."
+        f"Validation loss and accuracy are taken {_count(schedule.evaluations, totals)} times: before training, then from "
+        f"step {schedule.FIRST} at steps that grow by a factor of the square root of 2, and after the last one. At "
+        f"{_count(schedule.probes, totals)} of these, a factor of {schedule.PROBE_RATIO:g} apart, what happens inside "
+        f"the layers and the training loss are measured too, on a fixed probe of {probe} training images. Validation "
+        "and test use the running statistics of batch normalization, the probe its batch statistics. Final figures "
+        "are those after the last step, never those of the best epoch."
     )
 
 
-def _times(steps: Callable[[int], list[int]], totals: set[int]) -> str:
+def _count(steps: Callable[[int], list[int]], totals: set[int]) -> str:
     """How often trainings of these lengths are looked at."""
     counts = sorted({len(steps(total)) for total in totals})
-    return f"{counts[0]} times" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} times"
+    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def convergence(material: Material) -> str:
