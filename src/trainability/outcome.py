@@ -78,6 +78,7 @@ class Outcome:
     endings: list[Ending]
     networks: list[Network]
     device: str  # as devices.describe says it
+    looking: float  # seconds of all evaluations and probes
 
     @property
     def status(self) -> list[str]:
@@ -97,6 +98,7 @@ class Outcome:
             endings=[ending for part in parts for ending in part.endings],
             networks=[network for part in parts for network in part.networks],
             device=parts[0].device,
+            looking=sum(part.looking for part in parts),
         )
 
 

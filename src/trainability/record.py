@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from pyarrow import parquet
 from torch import Tensor
 
 from trainability import files, health, network, provenance
@@ -28,16 +29,11 @@ TABLES = ("curves", "layers")
 
 @dataclass(frozen=True)
 class Record:
-    """One cell's record as read from its folder."""
+    """One cell's record as read from its folder; the columns of its two tables by name."""
 
     content: dict[str, Any]
-    curves: pd.DataFrame  # a row per run and evaluation
-    layers: pd.DataFrame  # a row per run, probed evaluation and hidden layer
-
-    @property
-    def runs(self) -> pd.DataFrame:
-        """A row per run: seed, learning rate, whether its rate was selected, status and final figures."""
-        return pd.DataFrame(self.content["runs"])
+    curves: dict[str, np.ndarray]  # a row per run and evaluation
+    layers: dict[str, np.ndarray]  # a row per run, probed evaluation and hidden layer
 
 
 def write(
@@ -45,6 +41,7 @@ def write(
 ) -> dict[str, Any]:
     """Write a cell's three files, the record last, and return its content.
 
+    `seconds` is how long the training took with all that was measured; how long measuring took is kept beside it.
     `data` is the manifest of the preprocessed arrays, `times` says when the training started and ended.
     """
     tables = {"curves": curves(outcome), "layers": layers(outcome)}
@@ -75,7 +72,7 @@ def write(
         "hardware": provenance.hardware(),
         "threads": 1,
         "device": outcome.device,
-        "times": times | {"train_seconds": round(seconds, 3)},
+        "times": times | {"train_seconds": round(seconds, 3), "measure_seconds": round(outcome.looking, 3)},
         "tables": manifest,
     }
     files.save_json(folder / "record.json", record)
@@ -96,7 +93,8 @@ def read(folder: Path) -> Record:
     for name in TABLES:
         entry = content["tables"][name]
         raw = files.read_checked(folder / entry["file"], entry["sha256"], entry["bytes"], mend)
-        tables[name] = pd.read_parquet(io.BytesIO(raw))
+        columns = parquet.read_table(io.BytesIO(raw), use_threads=False)
+        tables[name] = {column: columns[column].to_numpy() for column in columns.column_names}
     return Record(content, tables["curves"], tables["layers"])
 
 

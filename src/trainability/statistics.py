@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -38,15 +39,21 @@ def bootstrap(
     value = float(statistic(values))
     if n < 2 or np.all(values == values[0]):
         return Estimate(value, value, value)
-    from scipy import stats  # a second to import, and the Snakefile never needs it
-
-    t = stats.t.ppf(0.5 + confidence / 2, n - 1)
-    tail = float(stats.norm.cdf(-math.sqrt(n / (n - 1)) * t))
+    tail = _expanded_tail(n, confidence)
     resampled = np.sort(statistic(values[rng.integers(n, size=(RESAMPLES, n))]))
     outside = max(math.ceil(tail * RESAMPLES) - 1, 0)
     return Estimate(value, float(resampled[outside]), float(resampled[-1 - outside]))
 
 
+@functools.cache
+def _expanded_tail(n: int, confidence: float) -> float:
+    from scipy import stats  # a second to import, and the Snakefile never needs it
+
+    t = stats.t.ppf(0.5 + confidence / 2, n - 1)
+    return float(stats.norm.cdf(-math.sqrt(n / (n - 1)) * t))
+
+
+@functools.cache
 def proportion(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     """A share of n trials with Wilson's score interval (1927), which stays honest at 0 and at n."""
     from scipy import stats

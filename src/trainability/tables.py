@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 from trainability import convergence, files, record, seeding, statistics
 from trainability.cell import Cell
 from trainability.plan import Plan, included
+from trainability.record import Record
 from trainability.statistics import Estimate
 
 # What a run shows inside its layers: the mean over hidden layers of a column, at the first or the last probe.
@@ -43,6 +45,9 @@ ESTIMATED = (
 GEOMETRIC = ("gradient_ratio", "final_gradient_ratio", "update_ratio")  # ratios that span orders of magnitude
 
 
+SECONDS = ("train_seconds", "measure_seconds")  # of a cell's training, and of measuring within it
+
+
 class MissingCellsError(Exception):
     """Some cells of the plan have no record; the message names each."""
 
@@ -61,60 +66,84 @@ def collect(plan: Plan, folder: Path, targets: Iterable[float]) -> dict[str, pd.
             + "\n  ".join(missing)
         )
     targets = tuple(targets)
-    parts: dict[str, list[pd.DataFrame]] = {"runs": [], "cells": [], "curves": [], "layers": []}
+    parts = {name: _Parts() for name in ("runs", "cells", "curves", "layers")}
     for key, cell in planned.items():
         one = record.read(folder / key)
         identity = {"cell": key, "studies": " ".join(plan[key].studies), **cell.labels}
-        runs = run_rows(one, targets)
-        parts["runs"].append(_labelled(runs, identity))
-        parts["cells"].append(pd.DataFrame([identity | cell_row(one, cell, runs, targets)]))
-        chosen = runs.loc[runs["selected"], ["seed", "learning_rate"]]
-        curves = one.curves.merge(chosen.assign(selected=True), on=["seed", "learning_rate"], how="left")
-        curves["selected"] = curves["selected"].eq(True)
-        parts["curves"].append(_labelled(curves, {"cell": key}))
-        parts["layers"].append(_labelled(one.layers.merge(chosen, on=["seed", "learning_rate"]), {"cell": key}))
-    return {name: pd.concat(rows, ignore_index=True) for name, rows in parts.items()}
+        runs = run_columns(one, targets)
+        parts["runs"].add(identity, runs)
+        parts["cells"].add(identity, {name: [value] for name, value in cell_row(one, cell, runs, targets).items()})
+        rate = one.content["selected_learning_rate"]
+        parts["curves"].add({"cell": key}, one.curves | {"selected": one.curves["learning_rate"] == rate})
+        chosen = one.layers["learning_rate"] == rate
+        parts["layers"].add({"cell": key}, {name: values[chosen] for name, values in one.layers.items()})
+    return {name: some.frame() for name, some in parts.items()}
 
 
-def run_rows(one: record.Record, targets: Iterable[float]) -> pd.DataFrame:
-    """A row per run of one record, in the record's order: final figures, steps to targets, and layer health."""
-    runs = one.runs
-    steps = np.sort(one.curves["step"].unique())
-    accuracy = one.curves["validation_accuracy"].to_numpy().reshape(len(runs), len(steps)).T
+class _Parts:
+    """The rows of many cells, joined once at the end: a pandas operation on each would cost more than the reading."""
+
+    def __init__(self) -> None:
+        self.labels: list[Mapping[str, Any]] = []
+        self.columns: list[Mapping[str, Any]] = []
+
+    def add(self, labels: Mapping[str, Any], columns: Mapping[str, Any]) -> None:
+        """Rows with these columns, and labels that all of them share."""
+        self.labels.append(labels)
+        self.columns.append(columns)
+
+    def frame(self) -> pd.DataFrame:
+        lengths = [len(next(iter(columns.values()))) for columns in self.columns]
+        joined: dict[str, Any] = {}
+        for name in self.labels[0]:
+            values = pd.Series([labels[name] for labels in self.labels])
+            joined[name] = values.repeat(lengths).reset_index(drop=True)
+        for name, first in self.columns[0].items():
+            parts = [columns[name] for columns in self.columns]
+            joined[name] = np.concatenate(parts) if isinstance(first, np.ndarray) else [*itertools.chain(*parts)]
+        return pd.DataFrame(joined)
+
+
+def run_columns(one: Record, targets: Iterable[float]) -> dict[str, Any]:
+    """Columns with an entry per run, in the record's order: final figures, steps to targets, and layer health."""
+    rows = one.content["runs"]
+    runs: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
+    steps = np.unique(one.curves["step"])
+    accuracy = one.curves["validation_accuracy"].reshape(len(rows), len(steps)).T
     for target in targets:
         runs[steps_column(target)] = convergence.steps_to_target(steps, accuracy, target)
-    depth = int(one.layers["layer"].max())
-    shape = (len(runs), -1, depth)
+    shape = (len(rows), -1, int(one.layers["layer"].max()))
     for name, (column, probe) in LAYER_MEANS.items():
-        runs[name] = one.layers[column].to_numpy().reshape(shape)[:, probe].mean(-1)
-    norms = one.layers["gradient_norm"].to_numpy().astype(float).reshape(shape)
+        runs[name] = one.layers[column].reshape(shape)[:, probe].mean(-1)
+    norms = one.layers["gradient_norm"].astype(float).reshape(shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         runs["gradient_ratio"] = norms[:, 0, 0] / norms[:, 0, -1]
         runs["final_gradient_ratio"] = norms[:, -1, 0] / norms[:, -1, -1]
     return runs
 
 
-def cell_row(one: record.Record, cell: Cell, runs: pd.DataFrame, targets: Iterable[float]) -> dict[str, Any]:
+def cell_row(one: Record, cell: Cell, runs: Mapping[str, Any], targets: Iterable[float]) -> dict[str, Any]:
     """One cell at its selected learning rate: estimates over seeds, each with the bounds of its 95 % interval."""
     content = one.content
-    chosen = runs[runs["selected"]]
-    counts = {status: int((chosen["status"] == status).sum()) for status in ("ok", "diverged", "stalled")}
+    selected = np.asarray(runs["selected"])
+    chosen = {name: list(itertools.compress(values, selected)) for name, values in runs.items()}
+    counts = {status: chosen["status"].count(status) for status in ("ok", "diverged", "stalled")}
     row: dict[str, Any] = {
-        "seeds": len(chosen),
+        "seeds": int(selected.sum()),
         "learning_rate": content["selected_learning_rate"],
         "rate_edge": content["selected_edge"],
         "status": _overall(counts),
         **counts,
-        "all_runs": len(runs),
-        "all_diverged": int((runs["status"] == "diverged").sum()),
+        "all_runs": len(selected),
+        "all_diverged": list(runs["status"]).count("diverged"),
     }
     for name in ESTIMATED:
-        row |= _spread(name, _mean(chosen[name].to_numpy(dtype=float), cell.key, name))
+        row |= _spread(name, _mean(np.array(chosen[name], dtype=float), cell.key, name))
     budget = float(one.curves["step"].max())
     for target in targets:
-        row |= _reaching(chosen[steps_column(target)].to_numpy(), target, budget, cell.key)
+        row |= _reaching(np.array(chosen[steps_column(target)]), target, budget, cell.key)
     network, times = content["network"], content["times"]
-    return row | {**network, "steps": int(budget), "train_seconds": times["train_seconds"]}
+    return row | {**network, "steps": int(budget), **{name: times[name] for name in SECONDS}}
 
 
 def steps_column(target: float) -> str:
@@ -164,8 +193,3 @@ def _overall(counts: Mapping[str, int]) -> str:
     """A cell's status: ok where every seed is, else the most frequent failure, `diverged` before `stalled`."""
     failures = {status: counts[status] for status in ("diverged", "stalled") if counts[status]}
     return max(failures, key=lambda status: failures[status]) if failures else "ok"
-
-
-def _labelled(rows: pd.DataFrame, identity: Mapping[str, Any]) -> pd.DataFrame:
-    labels = pd.DataFrame({name: [value] * len(rows) for name, value in identity.items()})
-    return pd.concat([labels, rows.reset_index(drop=True)], axis=1)

@@ -8,6 +8,7 @@ epoch no example is left out for good.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -54,18 +55,15 @@ def train(
 
 def _train_stack(stack: _Stack, report: Callable[[str], None]) -> Outcome:
     evaluated, probed = set(stack.history.steps), set(stack.history.probed)
-    stack.probe(0, None)
-    report(stack.evaluate(0))
+    report(stack.look(0))
     step = 0
     for epoch in range(stack.cell.epochs):
         for batch in stack.batches(epoch):
             step += 1
             before = stack.hidden_weights() if step in probed else None
             stack.step(batch, step)
-            if step in probed:
-                stack.probe(step, before)
             if step in evaluated:
-                report(stack.evaluate(step))
+                report(stack.look(step, before))
     return stack.outcome()
 
 
@@ -99,6 +97,7 @@ class _Stack:
         self.monitor = health.Monitor(self.network, data.x[probe], data.x[first], data.one_hot[first])
         self.history = History(self.steps_per_epoch * cell.epochs, cell.depth, len(runs), like.device)
         self.lost_at = torch.zeros(len(runs), dtype=torch.long, device=like.device)  # first non-finite loss, 0 if none
+        self.looking = 0.0  # seconds
 
     def batches(self, epoch: int) -> Iterator[Tensor]:
         """Indices [S, B] into the training split for each of the stack's S seeds, step by step."""
@@ -132,13 +131,22 @@ class _Stack:
     def hidden_weights(self) -> list[Tensor]:
         return [layer.linear.weight.clone() for layer in self.network.hidden]
 
-    def probe(self, step: int, before_update: list[Tensor] | None) -> None:
+    def look(self, step: int, before_update: list[Tensor] | None = None) -> str:
+        """Evaluate, and measure the probe where it is due; return a line about it."""
+        clock = time.perf_counter()
+        if step in self.history.probed:
+            self._probe(step, before_update)
+        line = self._evaluate(step)
+        self.looking += time.perf_counter() - clock
+        return line
+
+    def _probe(self, step: int, before_update: list[Tensor] | None) -> None:
         """Measure the layers, and loss and accuracy on the probe, after `step`."""
         layers, logits = self.monitor.measure()
         self.history.enter_layers(step, layers | health.weights(self.network, before_update))
         self.history.enter(step, TRAIN, score(logits, self.probe_y))
 
-    def evaluate(self, step: int) -> str:
+    def _evaluate(self, step: int) -> str:
         """Take validation loss and accuracy after `step`; return a line about them."""
         loss, accuracy = self._score(*self.data.validation)
         self.history.enter(step, VALIDATION, (loss, accuracy))
@@ -156,6 +164,7 @@ class _Stack:
         return score(torch.cat(logits, 1), y)
 
     def outcome(self) -> Outcome:
+        clock = time.perf_counter()
         test_loss, test_accuracy = self._score(*self.data.test)
         return Outcome(
             runs=self.runs,
@@ -167,6 +176,7 @@ class _Stack:
             endings=judge(self.history, self.lost_at, self.data.validation[1]),
             networks=[self.network],
             device=devices.describe(self.data.x.device),
+            looking=self.looking + time.perf_counter() - clock,
         )
 
 

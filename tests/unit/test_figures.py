@@ -103,10 +103,12 @@ def made_up(cell: Cell, status: str) -> Record:
                 row = dict.fromkeys(health.COLUMNS, np.nan if lost else rng.uniform(0.05, 0.5))
                 layers.append({**place, "step": step, "epoch": step / 36, "layer": layer, **row})
     content = {
-        "runs": runs, "selected_learning_rate": 0.1, "selected_edge": "high", "times": {"train_seconds": 1.0},
+        "runs": runs, "selected_learning_rate": 0.1, "selected_edge": "high",
+        "times": {"train_seconds": 1.0, "measure_seconds": 0.1},
         "network": {"features": 64, "classes": 10, "units": 64, "parameters": 1, "steps_per_epoch": 36},
     }  # fmt: skip
-    return Record(content, pd.DataFrame(curves), pd.DataFrame(layers))
+    columns = [{name: table[name].to_numpy() for name in table} for table in map(pd.DataFrame, (curves, layers))]
+    return Record(content, *columns)
 
 
 @dataclasses.dataclass(frozen=True)

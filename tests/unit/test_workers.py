@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from trainability import workers
+from trainability import datasets, preprocessing, workers
 from trainability.workers import JobError
 
 
@@ -104,3 +106,30 @@ def test_worker_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     while worker.exists() and worker.joinpath("stat").read_text().split()[2] != "Z" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not worker.exists() or worker.joinpath("stat").read_text().split()[2] == "Z"
+
+
+def test_memory_stays_flat_over_500_cells(make_cell: Any, tmp_path: Path) -> None:
+    """Of various shapes, so that what one cell leaves does not simply fit the next."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of scikit-learn's own imports
+        datasets.prepare(make_cell().dataset, tmp_path / "data", None, tmp_path)
+    preprocessing.prepare(make_cell().preprocessing, tmp_path / "data", tmp_path / "prepared")
+    cells = [
+        make_cell(width=8 + 8 * (n % 7), depth=1 + n % 3, normalization=("none", "batchnorm")[n % 2], batch_size=128)
+        for n in range(42)
+    ]
+    peaks = []
+    for number in range(500):
+        workers.run(
+            "train",
+            cell=cells[number % len(cells)].canonical,
+            data=tmp_path / "prepared",
+            device="cpu",
+            out=tmp_path / "cell",
+            log=tmp_path / "log",
+            benchmark=str(tmp_path / "benchmark"),
+        )
+        peaks.append(json.loads((tmp_path / "benchmark").read_text())["max_rss"])
+    assert len(workers._idle) == 1, "one worker did it all"
+    assert peaks[-1] < 1.02 * peaks[99]
+    assert peaks[-1] < 1000

@@ -125,7 +125,7 @@ def cost(material: Material) -> Table:
     return Table(
         "table-cost",
         "Cost. Parameters, floating-point operations of the matrix products in one forward pass, and time to train "
-        "all runs of the cell as one stack.",
+        "all runs of the cell together.",
         (
             *names(),
             Column("equal in"),

@@ -13,7 +13,7 @@ from trainability.report.blocks import Column, Command, Commands, Entry, Items, 
 from trainability.report.catalogue import rerun
 from trainability.report.illustrations import data_uri
 from trainability.report.material import Material
-from trainability.report.wording import count, listing
+from trainability.report.wording import PERCENT, count, listing
 
 REFERENCES = (
     "Clevert, Unterthiner & Hochreiter 2015. Fast and accurate deep network learning by exponential linear units "
@@ -85,11 +85,15 @@ def items(material: Material) -> Items:
     """Times, hardware, software and code as the records have them; where records differ, all are listed."""
     records = list(material.records.values())
     times = [record["times"] for record in records]
-    seconds = sum(time["train_seconds"] for time in times)
+    seconds, measuring = (sum(time[name] for time in times) for name in ("train_seconds", "measure_seconds"))
     return Items(
         (
             ("Trained", _period(times)),
-            ("Training time", f"{seconds:,.0f} s in all, summed over {count(len(records), 'cell')}"),
+            (
+                "Training time",
+                f"{seconds:,.0f} s in all, summed over {count(len(records), 'cell')}; measuring took "
+                f"{measuring:,.0f} s of it ({100 * measuring / seconds:.1f}{PERCENT})",
+            ),
             ("Hardware", _distinct((r["hardware"] for r in records), _pairs)),
             (
                 "Device and threads",
