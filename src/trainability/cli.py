@@ -69,15 +69,18 @@ def _preprocess(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from trainability import preprocessing, record, training
+    from trainability import devices, preprocessing, record, training
 
     cell = Cell.from_canonical(arguments.cell)
     manifest, arrays = preprocessing.load(arguments.data)
     print(f"{cell.key}: {len(cell.runs)} runs", flush=True)
     started, clock = _now(), time.perf_counter()
-    outcome = training.train(
-        cell, arrays, manifest["classes"], device=arguments.device, report=lambda line: print(line, flush=True)
-    )
+    try:
+        outcome = training.train(
+            cell, arrays, manifest["classes"], device=arguments.device, report=lambda line: print(line, flush=True)
+        )
+    except devices.DeviceError as error:
+        raise config.ConfigError([str(error)]) from None
     seconds = time.perf_counter() - clock
     content = record.write(arguments.out, cell, outcome, manifest, {"started": started, "ended": _now()}, seconds)
     counts = {status: outcome.status.count(status) for status in ("ok", "diverged", "stalled")}

@@ -19,10 +19,13 @@ PACKAGE = Path(__file__).parent
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "matplotlib", "seaborn", "snakemake")
 
 
-def code_fingerprint(module: str) -> str:
-    """SHA-256, 16 digits, of the source of `trainability.<module>` and of all it imports from this package."""
+TRAINING = ("training", "record")  # the modules that a cell's record comes from
+
+
+def code_fingerprint(*modules: str) -> str:
+    """SHA-256, 16 digits, of the source of these modules of the package and of all they import from it."""
     digest = hashlib.sha256()
-    for name in sorted(dependencies(module)):
+    for name in sorted(frozenset().union(*map(dependencies, modules))):
         digest.update(name.encode() + b"\0" + _source(name) + b"\0")
     return digest.hexdigest()[:16]
 

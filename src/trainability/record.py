@@ -66,7 +66,7 @@ def write(
         "hashes": {
             "config": files.checksum(cell.canonical.encode()),
             "data": data["arrays"]["sha256"],
-            "code": provenance.code_fingerprint("record"),
+            "code": provenance.code_fingerprint(*provenance.TRAINING),
         },
         "versions": provenance.software(),
         "hardware": provenance.hardware(),

@@ -128,6 +128,7 @@ def _serve() -> None:
         took = {"s": time.perf_counter() - wall, "cpu_time": time.process_time() - cpu, "max_rss": _peak_memory()}
         files.write_atomically(Path(job["benchmark"]), (json.dumps(took) + "\n").encode())
         gc.collect()
+        gc.freeze()  # the libraries' objects, hundreds of thousands, need not be searched again after every job
         answers.write(json.dumps({"status": status}) + "\n")
         answers.flush()
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from trainability.config import load
@@ -179,7 +180,7 @@ def test_new_value_on_an_axis_trains_only_its_cells(project: Project) -> None:
     assert "preprocess" not in jobs
 
 
-@pytest.mark.parametrize("file", ["training.py", "health.py", "activations.py", "record.py"])
+@pytest.mark.parametrize("file", ["training.py", "stacks.py", "health.py", "activations.py", "record.py"])
 def test_change_of_training_code_outdates_all_cells(project: Project, edited: Any, file: str) -> None:
     edited(f"src/trainability/{file}", "\n# changed\n")
     assert project.jobs()["train"] == 8
@@ -199,9 +200,22 @@ def test_change_of_the_report_outdates_no_cell(project: Project, edited: Any, fi
     assert "report" in jobs
 
 
-def test_cell_outside_the_plan_has_no_rule(project: Project) -> None:
+def test_cell_outside_the_plan_is_named(project: Project) -> None:
     printed = project.snakemake("--dry-run", "results/cells/digits.raw.relu.bogus-00000000/record.json", status=1)
-    assert "No rule to produce" in printed
+    assert "digits.raw.relu.bogus-00000000 is no cell of this experiment" in printed
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_missing_gpu_is_one_clear_message(project: Project, tmp_path: Path) -> None:
+    record = json.loads(next((project.work / "results/cells").glob("*/record.json")).read_text())
+    data = next((project.work / "results/data/digits").glob("*/preprocessing.json")).parent
+    words = ["--cell", json.dumps(record["parameters"]), "--data", data, "--device", "cuda", "--out", tmp_path]
+    command = [sys.executable, "-m", "trainability.cli", "train", *map(str, words)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert "device: cuda was asked for, but no CUDA device can be used here" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not any(tmp_path.iterdir())
 
 
 def test_wrong_configuration_is_one_clear_message_and_nothing_is_written(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ rule train:
     params:
         cell=lambda wildcards: cell_of(wildcards).canonical,
         device=SETTINGS.device,
-        code=provenance.code_fingerprint("record"),
+        code=provenance.code_fingerprint(*provenance.TRAINING),
         torch=provenance.version("torch"),
     run:
         workers.run(

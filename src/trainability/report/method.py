@@ -107,11 +107,11 @@ def evaluation(material: Material) -> str:
     probe = listing(f"{size:,}" for size in sorted({r["network"]["probe_examples"] for r in material.records.values()}))
     return (
         f"Validation loss and accuracy are taken {_count(schedule.evaluations, totals)} times: before training, then "
-        f"from step {schedule.FIRST} at steps that grow by a factor of the square root of 2, and after the last one. At "
-        f"{_count(schedule.probes, totals)} of these, a factor of {schedule.PROBE_RATIO:g} apart, what happens inside "
-        f"the layers and the training loss are measured too, on a fixed probe of {probe} training images. Validation "
-        "and test use the running statistics of batch normalization, the probe its batch statistics. Final figures "
-        "are those after the last step, never those of the best epoch."
+        f"from step {schedule.FIRST} at steps that grow by a factor of the square root of 2, and after the last one. "
+        f"At {_count(schedule.probes, totals)} of these, a factor of {schedule.PROBE_RATIO:g} apart, what happens "
+        f"inside the layers and the training loss are measured too, on a fixed probe of {probe} training images. "
+        "Validation and test use the running statistics of batch normalization, the probe its batch statistics. Final "
+        "figures are those after the last step, never those of the best epoch."
     )
 
 
