@@ -25,16 +25,6 @@ def steps_to_target(steps: Sequence[int] | Array, accuracy: Array, target: float
     return np.where(reached.any(0), np.asarray(steps, dtype=float)[first], np.inf)
 
 
-def success_rate(steps: Array) -> float:
-    """Share of runs [R] that reach their target."""
-    return float(np.isfinite(steps).mean())
-
-
-def median_steps(steps: Array) -> float:
-    """Median over runs [R] with misses as infinity; where two middle values are averaged, a miss makes it infinite."""
-    return float(np.median(steps))
-
-
 def expected_running_time(steps: Array, budget: float) -> float:
     """Total steps spent over successes (Hansen et al. 2009): misses spend the whole budget; infinite without success.
 

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trainability import seeding
-from trainability.convergence import (
-    expected_running_time,
-    fraction_at_target,
-    median_steps,
-    steps_to_target,
-    success_rate,
-)
+from trainability import seeding, tables
+from trainability.convergence import expected_running_time, fraction_at_target, steps_to_target
 from trainability.statistics import bootstrap, proportion
 
 INF = np.inf
@@ -32,15 +26,15 @@ class TestStepsToTarget:
 
 def test_by_hand() -> None:
     steps = np.array([10.0, 30.0, INF, 20.0])
-    assert success_rate(steps) == 0.75
-    assert median_steps(steps) == 25
+    found = tables._reaching(steps, 0.9, 100, "cell")
+    assert (found["success_0.9"], found["median_steps_to_0.9"]) == (0.75, 25)
     assert expected_running_time(steps, budget=100) == pytest.approx((10 + 30 + 100 + 20) / 3)
     assert fraction_at_target(steps, np.array([5.0, 10.0, 29.0, 1000.0])).tolist() == [0, 0.25, 0.5, 0.75]
 
 
 def test_median_is_infinite_where_half_the_runs_miss() -> None:
-    assert median_steps(np.array([10.0, 20.0, INF])) == 20
-    assert median_steps(np.array([10.0, INF])) == INF
+    for steps, median in (([10.0, 20.0, INF], 20), ([10.0, INF], INF)):
+        assert tables._reaching(np.array(steps), 0.9, 100, "cell")["median_steps_to_0.9"] == median
     assert expected_running_time(np.array([INF, INF]), 50) == INF
 
 

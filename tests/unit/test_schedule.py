@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 
 import pytest
 
-from trainability import schedule
+from trainability import config, schedule
 
 
 def test_evaluations_are_a_factor_of_sqrt_2_apart() -> None:
@@ -28,3 +29,18 @@ def test_both_stay_within_the_training_and_probes_are_evaluations(total: int) ->
 def test_their_number_grows_with_the_logarithm() -> None:
     assert len(schedule.evaluations(1_000_000)) < 40
     assert len(schedule.probes(1_000_000)) < 12
+
+
+@pytest.mark.parametrize("file", ["", "fashion_mnist", "mnist", "cifar10"])
+def test_measuring_is_at_most_a_tenth_of_the_arithmetic(file: str) -> None:
+    """In passes of examples: a step is a forward pass and a backward one of twice its cost."""
+    base = config.load([Path("config.yaml"), *([Path(f"experiments/{file}.yaml")] if file else [])]).base
+    steps = base.dataset.train_size // base.batch_size * base.epochs
+    training = 3 * base.batch_size * steps
+    probe = min(base.probe_examples, base.dataset.train_size) + 3 * base.batch_size
+    measuring = (
+        len(schedule.evaluations(steps)) * base.dataset.validation_examples
+        + len(schedule.probes(steps)) * probe
+        + (base.dataset.carved_test or base.dataset.source.test)
+    )
+    assert measuring <= 0.1 * (training + measuring)
