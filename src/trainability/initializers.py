@@ -17,6 +17,8 @@ from pydantic import Field
 from trainability.registry import Component, Registry
 
 Array = NDArray[np.float64]
+Positive = Annotated[float, Field(gt=0)]
+TRUNCATED = 2.0  # standard deviations at which truncated_normal is cut
 
 
 class Initializer(Component):
@@ -80,14 +82,38 @@ class Ones(Initializer):
 
 
 @INITIALIZERS.register
+class Constant(Initializer):
+    """All weights `value`. As with ones, the units of a layer start equal and stay equal (torch.nn.init.constant_)."""
+
+    name: Literal["constant"] = "constant"
+    value: float = 0.1
+
+    def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
+        return np.full_like(noise, self.value)
+
+
+@INITIALIZERS.register
 class SmallNormal(Scaled):
     """N(0, std^2) whatever the size of the layer; std 0.01 is AlexNet's (Krizhevsky et al. 2012, section 5)."""
 
     name: Literal["small_normal"] = "small_normal"
-    std: Annotated[float, Field(gt=0)] = 0.01
+    std: Positive = 0.01
 
     def variance(self, fan_in: int, fan_out: int, negative_slope: float = 0.0) -> float:
         return self.std**2
+
+
+@INITIALIZERS.register
+class LargeNormal(Scaled):
+    """N(0, 1) whatever the size of the layer: signals grow by sqrt(fan_in) a layer, and bounded units saturate.
+
+    It is the opposite of `small_normal`, the pair with which lectures motivate scaled schemes.
+    """
+
+    name: Literal["large_normal"] = "large_normal"
+
+    def variance(self, fan_in: int, fan_out: int, negative_slope: float = 0.0) -> float:
+        return 1.0
 
 
 class _LeCun(Scaled):
@@ -159,3 +185,72 @@ class TorchDefault(Scaled):
 
     def variance(self, fan_in: int, fan_out: int, negative_slope: float = 0.0) -> float:
         return 1.0 / (3.0 * fan_in)
+
+
+@INITIALIZERS.register
+class TruncatedNormal(Scaled):
+    """Normal, cut at 2 standard deviations, with variance scale / fan_in after the cut.
+
+    Keras' and JAX's lecun_normal is scale 1, their he_normal scale 2 (VarianceScaling with fan_in). With F the normal
+    distribution function, noise z becomes c F^-1(F(-2) + (F(2) - F(-2)) F(z)), where c restores the variance.
+    """
+
+    name: Literal["truncated_normal"] = "truncated_normal"
+    scale: Positive = 1.0
+
+    def variance(self, fan_in: int, fan_out: int, negative_slope: float = 0.0) -> float:
+        return self.scale / fan_in
+
+    def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
+        from scipy.special import ndtr, ndtri  # here, since the Snakefile reads this module at every start
+
+        inside = math.erf(TRUNCATED / math.sqrt(2.0))
+        density = math.exp(-(TRUNCATED**2) / 2.0) / math.sqrt(2.0 * math.pi)
+        kept = 1.0 - 2.0 * TRUNCATED * density / inside  # variance that the cut leaves of 1
+        cut = ndtri(ndtr(-TRUNCATED) + inside * ndtr(noise))
+        return np.asarray(cut * math.sqrt(self.variance(noise.shape[0], fan_out) / kept))
+
+
+@INITIALIZERS.register
+class Orthogonal(Initializer):
+    """A random orthogonal matrix times `gain`: W^T W = gain^2 I, or W W^T if units outnumber inputs (Saxe et al. 2014).
+
+    Q of the noise's QR decomposition, with the signs of R's diagonal, which makes it uniform among all orthogonal
+    matrices (Mezzadri 2007, section 5). Each linear map of a maxout layer is orthogonal by itself.
+    """
+
+    name: Literal["orthogonal"] = "orthogonal"
+    gain: Positive = 1.0
+
+    def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
+        maps = np.split(noise, noise.shape[1] // fan_out, axis=1)
+        return self.gain * np.concatenate([_orthogonal(part) for part in maps], axis=1)
+
+
+def _orthogonal(noise: Array) -> Array:
+    if noise.shape[0] < noise.shape[1]:
+        return _orthogonal(noise.T).T
+    q, r = np.linalg.qr(noise)
+    return np.asarray(q * np.copysign(1.0, np.diag(r)))
+
+
+@INITIALIZERS.register
+class Sparse(Initializer):
+    """Each unit has `connections` non-zero incoming weights, N(0, std^2), at random inputs (Martens 2010, section 5).
+
+    The unit Gaussian is that of Sutskever et al. 2013, section 3.1; torch.nn.init.sparse_ has std 0.01 and a share of
+    zeros instead of a number of connections. A layer with fewer inputs is dense. The weights that are not zero are
+    the noise itself, and where they stand follows from the ranks of the noise's digits beyond the sixth, which do not
+    depend on its size.
+    """
+
+    name: Literal["sparse"] = "sparse"
+    connections: Annotated[int, Field(ge=1)] = 15
+    std: Positive = 1.0
+
+    def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
+        digits = np.mod(noise * 2.0**20, 1.0)
+        chosen = np.argsort(digits, axis=0, kind="stable")[: self.connections]
+        weights = np.zeros_like(noise)
+        np.put_along_axis(weights, chosen, self.std * np.take_along_axis(noise, chosen, axis=0), axis=0)
+        return weights

@@ -17,15 +17,20 @@ from scipy import stats
 
 from trainability.initializers import (
     INITIALIZERS,
+    Constant,
     Initializer,
     KaimingNormal,
     KaimingUniform,
+    LargeNormal,
     LecunNormal,
     LecunUniform,
     Ones,
+    Orthogonal,
     Scaled,
     SmallNormal,
+    Sparse,
     TorchDefault,
+    TruncatedNormal,
     XavierNormal,
     XavierUniform,
     Zeros,
@@ -40,6 +45,7 @@ LEVEL = 1e-3  # a KS test with a fixed seed either always passes or never
 # name: the variance, written out by hand
 VARIANCES = {
     "small_normal": 0.01**2,
+    "large_normal": 1.0,
     "lecun_uniform": 1 / 400,
     "lecun_normal": 1 / 400,
     "xavier_uniform": 2 / (400 + 250),
@@ -47,8 +53,9 @@ VARIANCES = {
     "kaiming_uniform": 2 / 400,
     "kaiming_normal": 2 / 400,
     "torch_default": 1 / (3 * 400),
+    "truncated_normal": 1 / 400,
 }
-NORMAL = ["small_normal", "lecun_normal", "xavier_normal", "kaiming_normal"]
+NORMAL = ["small_normal", "large_normal", "lecun_normal", "xavier_normal", "kaiming_normal"]
 UNIFORM = ["lecun_uniform", "xavier_uniform", "kaiming_uniform", "torch_default"]
 PAIRS = [
     (LecunUniform(), LecunNormal()),
@@ -70,7 +77,7 @@ def scheme(name: str) -> Initializer:
 
 
 def test_registry_names_and_labels() -> None:
-    assert list(INITIALIZERS) == ["zeros", "ones", *VARIANCES]
+    assert list(INITIALIZERS) == ["zeros", "ones", "constant", *VARIANCES, "orthogonal", "sparse"]
     assert [scheme(name).label for name in INITIALIZERS] == list(INITIALIZERS)
     assert SmallNormal(std=0.05).label == "small_normal(std=0.05)"
     assert INITIALIZERS.parse('{"name": "small_normal", "std": 0.05}') == SmallNormal(std=0.05)
@@ -175,6 +182,8 @@ def test_schemes_that_differ_in_scale_are_multiples(names: list[str], noise: Arr
 def test_constants(noise: Array) -> None:
     assert np.array_equal(Zeros().draw(noise, FAN_OUT), np.zeros((FAN_IN, FAN_OUT)))
     assert np.array_equal(Ones().draw(noise, FAN_OUT), np.ones((FAN_IN, FAN_OUT)))
+    assert np.array_equal(Constant(value=-0.3).draw(noise, FAN_OUT), np.full((FAN_IN, FAN_OUT), -0.3))
+    assert np.array_equal(LargeNormal().draw(noise, FAN_OUT), noise)
 
 
 @pytest.mark.parametrize("std", [0.01, 0.5, 1.0])
@@ -191,6 +200,83 @@ def test_draws_depend_on_the_noise_alone_and_leave_it(name: str, noise: Array) -
     np.random.seed(1)
     assert np.array_equal(scheme(name).draw(noise, FAN_OUT), first)
     assert np.array_equal(noise, before)
+
+
+# --- truncated, orthogonal, sparse
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_truncated_normal_is_cut_at_two_deviations_and_keeps_its_variance(scale: float, noise: Array) -> None:
+    weights = TruncatedNormal(scale=scale).draw(noise, FAN_OUT).ravel()
+    deviation = math.sqrt(scale / FAN_IN) / 0.87962566103423978  # Keras' and JAX's constant
+    distribution = stats.truncnorm(-2, 2, scale=deviation)
+    assert distribution.var() == pytest.approx(scale / FAN_IN, rel=1e-12)
+    assert stats.kstest(weights, distribution.cdf).pvalue > LEVEL
+    assert stats.kstest(weights, stats.norm(scale=math.sqrt(scale / FAN_IN)).cdf).pvalue < LEVEL
+    assert 1.99 * deviation < np.abs(weights).max() <= 2 * deviation
+    assert stats.spearmanr(weights, noise.ravel()).statistic == pytest.approx(1, abs=1e-12)
+
+
+def test_truncated_normal_stands_noise_of_any_size() -> None:
+    z = np.array([[-40.0, -1.0, 0.0, 1.0, 40.0]])
+    bound = 2 / 0.87962566103423978
+    drawn = TruncatedNormal().draw(z, 5)[0]
+    assert drawn[[0, 2, 4]] == pytest.approx([-bound, 0, bound], abs=1e-12)
+    assert drawn[1] == pytest.approx(-drawn[3], rel=1e-12)
+
+
+@pytest.mark.parametrize(("inputs", "units"), [(60, 40), (40, 40), (40, 60), (30, 1)])
+def test_orthogonal_matrices_are_orthogonal(inputs: int, units: int, noise: Array) -> None:
+    weights = Orthogonal(gain=1.5).draw(noise[:inputs, :units], units)
+    assert weights.shape == (inputs, units)
+    product = weights.T @ weights if inputs >= units else weights @ weights.T
+    np.testing.assert_allclose(product, 1.5**2 * np.eye(min(inputs, units)), atol=1e-12)
+
+
+def test_orthogonal_pieces_are_the_same_maps_alone(noise: Array) -> None:
+    weights = Orthogonal().draw(noise[:60], FAN_OUT // 5)
+    for piece, part in zip(np.split(weights, 5, axis=1), np.split(noise[:60], 5, axis=1), strict=True):
+        np.testing.assert_array_equal(piece, Orthogonal().draw(part, FAN_OUT // 5))
+
+
+def test_orthogonal_matrices_are_haar_distributed() -> None:
+    """Rotations by any angle are as likely, and so are reflections; without the sign correction they are not."""
+    draws = np.random.default_rng(3).standard_normal((4000, 2, 2))
+    matrices = np.array([Orthogonal().draw(some, 2) for some in draws])
+    for column in (0, 1):
+        angles = np.arctan2(matrices[:, 1, column], matrices[:, 0, column])
+        assert stats.kstest(angles, "uniform", args=(-math.pi, 2 * math.pi)).pvalue > LEVEL
+    assert stats.binomtest(int((np.linalg.det(matrices) > 0).sum()), 4000).pvalue > LEVEL
+    expected = np.array([torch.nn.init.orthogonal_(torch.empty(2, 2)).numpy() for _ in range(4000)])
+    assert stats.ks_2samp(matrices[:, 0, 0], expected[:, 0, 0]).pvalue > LEVEL
+
+
+@pytest.mark.parametrize("connections", [1, 15, FAN_IN])
+def test_sparse_units_have_so_many_inputs_and_the_noise_for_weights(connections: int, noise: Array) -> None:
+    weights = Sparse(connections=connections, std=0.5).draw(noise, FAN_OUT)
+    assert ((weights != 0).sum(0) == connections).all()
+    np.testing.assert_array_equal(weights[weights != 0], 0.5 * noise[weights != 0])
+
+
+def test_sparse_layers_with_few_inputs_are_dense(noise: Array) -> None:
+    np.testing.assert_array_equal(Sparse().draw(noise[:7], FAN_OUT), noise[:7])
+
+
+def test_sparse_weights_are_normal_at_places_that_are_equally_likely() -> None:
+    noise = np.random.default_rng(5).standard_normal((50, 20_000))
+    weights = Sparse().draw(noise, 20_000)
+    values, places = weights[weights != 0], np.nonzero(weights)[0]
+    assert stats.kstest(values, "norm").pvalue > LEVEL
+    assert stats.chisquare(np.bincount(places, minlength=50)).pvalue > LEVEL
+    assert abs(stats.spearmanr(values, places).statistic) < 4 / math.sqrt(values.size)
+    smallest = np.abs(values.reshape(-1, 15)).min(1)  # of any 15 weights: the choice does not look at their size
+    assert stats.kstest(smallest, lambda x: 1 - (2 * stats.norm.sf(x)) ** 15).pvalue > LEVEL
+
+
+@pytest.mark.parametrize("bad", [{"name": "sparse", "connections": 0}, {"name": "orthogonal", "gain": 0.0}], ids=str)
+def test_parameters_out_of_range_are_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        INITIALIZERS[bad["name"]](**bad)
 
 
 # --- torch
