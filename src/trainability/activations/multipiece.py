@@ -72,7 +72,7 @@ class Glu(Activation):
 
     @property
     def _gate(self) -> Activation:
-        return ACTIVATIONS[self.gate]()
+        return ACTIVATIONS[self.gate](name=self.gate)
 
     def value(self, z: Tensor, *learned: Tensor) -> Tensor:
         linear, gated = z.chunk(2, -1)
