@@ -6,7 +6,8 @@ layer, shows what each unit does on many examples. Every figure is [runs] per la
 of a cell's `layers.parquet`.
 
 A unit is *dead* when its activation's derivative stays below a thousandth of the largest possible one on every
-probe example, so that no example can move its incoming weights; of a maxout unit each piece is judged by itself.
+probe example, so that no example can move its incoming weights; of a unit with several pieces (maxout, glu) each
+piece is judged by itself. The magnitude counts, so that the rule also holds for units that are not monotone.
 """
 
 from __future__ import annotations

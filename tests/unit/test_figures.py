@@ -382,6 +382,12 @@ def test_ten_lines_are_told_apart_without_colour() -> None:
     assert len({mark.marker for mark in marks.values()}) == 10
 
 
+def test_more_lines_than_colours_have_marks_of_their_own() -> None:
+    marks = canvas.marks([str(i) for i in range(40)])
+    assert len({(mark.color, mark.marker) for mark in marks.values()}) == 40
+    assert list(marks.values())[:10] == list(canvas.marks([str(i) for i in range(10)]).values())
+
+
 def test_text_on_every_colour_has_contrast() -> None:
     import matplotlib
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trainability.activations import ACTIVATIONS
 from trainability.cell import Cell
 from trainability.network import BatchNorm, Mode, Network, loss_gradient, parameter_count, units
 from trainability.normalizations import NORMALIZATIONS
@@ -22,6 +23,11 @@ class Maxout(nn.Module):
         return z.unflatten(-1, (2, -1)).amax(-2)
 
 
+class Snake(nn.Module):
+    def forward(self, z: Tensor) -> Tensor:
+        return z + z.sin() ** 2
+
+
 MODULES: dict[str, Callable[[], nn.Module]] = {
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
@@ -30,7 +36,26 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "prelu": nn.PReLU,
     "elu": nn.ELU,
     "maxout": Maxout,
+    "identity": nn.Identity,
+    "softsign": nn.Softsign,
+    "hardtanh": nn.Hardtanh,
+    "hardsigmoid": nn.Hardsigmoid,
+    "relu6": nn.ReLU6,
+    "shifted_relu": lambda: nn.Threshold(-1.0, -1.0),
+    "softplus": lambda: nn.Softplus(threshold=100.0),
+    "selu": nn.SELU,
+    "celu": nn.CELU,
+    "silu": nn.SiLU,
+    "hardswish": nn.Hardswish,
+    "gelu": nn.GELU,
+    "mish": nn.Mish,
+    "snake": Snake,
+    "glu": nn.GLU,
 }
+
+
+def test_every_activation_has_its_module() -> None:
+    assert set(MODULES) == set(ACTIVATIONS)
 
 
 def reference(network: Network, cell: Cell, run: int) -> nn.Sequential:

@@ -17,6 +17,7 @@ from trainability.registry import Component, Registry
 def test_training_depends_on_its_modules_and_not_on_the_report() -> None:
     needed = dependencies("training") | dependencies("record")
     assert {"training", "network", "health", "activations", "initializers", "optimizers", "cell"} <= needed
+    assert {"activations.base", "activations.smooth", "registry"} <= needed
     assert not {"report", "figures", "tables", "cli", "config", "plan", "statistics"} & needed
 
 

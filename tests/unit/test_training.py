@@ -15,6 +15,7 @@ from test_network import reference
 from torch import nn
 
 from trainability import seeding, training
+from trainability.activations import ACTIVATIONS
 from trainability.cell import Cell
 from trainability.network import Network
 from trainability.outcome import CHANCE_DEVIATIONS, Outcome
@@ -22,6 +23,7 @@ from trainability.preprocessing import Arrays
 from trainability.training import train
 
 CLASSES = 4
+VARIANTS = [{"name": "gelu", "approximate": "tanh"}, {"name": "glu", "gate": "silu"}, {"name": "snake", "a": 5.0}]
 
 
 def train_alone(cell: Cell, arrays: Arrays, run: int) -> tuple[nn.Sequential, list[float]]:
@@ -98,9 +100,9 @@ def assert_same_bits(one: Outcome, run: int, other: Outcome, other_run: int) -> 
         np.testing.assert_array_equal(a, b)  # NaN equals NaN here
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "leaky_relu", "prelu", "elu", "maxout"])
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, *VARIANTS])
 @pytest.mark.parametrize("normalization", ["none", "batchnorm"])
-def test_run_does_not_depend_on_its_stack(make_cell: Any, arrays: Arrays, activation: str, normalization: str) -> None:
+def test_run_does_not_depend_on_its_stack(make_cell: Any, arrays: Arrays, activation: Any, normalization: str) -> None:
     """Alone, in a pair in another order, or among all: the same bits, also for odd widths and with dropout."""
     cell = make_cell(activation=activation, normalization=normalization, width=13, dropout=0.1, optimizer="adam")
     together = train(cell, arrays, CLASSES)

@@ -180,7 +180,7 @@ def test_new_value_on_an_axis_trains_only_its_cells(project: Project) -> None:
     assert "preprocess" not in jobs
 
 
-@pytest.mark.parametrize("file", ["training.py", "stacks.py", "health.py", "activations.py", "record.py"])
+@pytest.mark.parametrize("file", ["training.py", "stacks.py", "health.py", "activations/smooth.py", "record.py"])
 def test_change_of_training_code_outdates_all_cells(project: Project, edited: Any, file: str) -> None:
     edited(f"src/trainability/{file}", "\n# changed\n")
     assert project.jobs()["train"] == 8

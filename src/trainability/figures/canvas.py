@@ -106,9 +106,14 @@ def style(name: str) -> Iterator[None]:
 
 
 def marks(labels: Sequence[str]) -> dict[str, Mark]:
-    """A mark for each label, in order; after ten they begin again."""
+    """A mark for each label, in order: ten of one kind each, then the colours come again with other markers and dashes.
+
+    The first hundred differ in colour or marker.
+    """
     count = len(COLOURS)
-    return {label: Mark(COLOURS[i % count], MARKERS[i % count], DASHES[i % count]) for i, label in enumerate(labels)}
+    turns = [(i, i + 3 * (i // count)) for i in range(len(labels))]  # 3 and 10 have no common factor
+    found = (Mark(COLOURS[i % count], MARKERS[j % count], DASHES[j % count]) for i, j in turns)
+    return dict(zip(labels, found, strict=True))
 
 
 def sheet(

@@ -136,8 +136,8 @@ def dead(material: Material) -> str:
     """Definitions with the thresholds of `health`."""
     return (
         f"A unit is dead when the slope of its activation is at most {health.DEAD:g} of the steepest possible on "
-        "every image of the probe, so that no image moves its incoming weights; of a maxout unit each piece is "
-        "judged. Born dead: dead before the first step. Revived: dead at some evaluation, alive at the last. "
+        "every image of the probe, so that no image moves its incoming weights; of a unit with several pieces "
+        "(maxout, glu) each piece is judged. Born dead: dead before the first step. Revived: dead at some evaluation, alive at the last. "
         f"Saturated: share of (unit, image) pairs whose slope is below {health.SATURATED:g} of the steepest. The "
         f"looser threshold for comparison is {health.DEAD_LOOSE:g}, the strict one 0."
     )
