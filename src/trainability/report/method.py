@@ -137,9 +137,9 @@ def dead(material: Material) -> str:
     return (
         f"A unit is dead when the slope of its activation is at most {health.DEAD:g} of the steepest possible on "
         "every image of the probe, so that no image moves its incoming weights; of a unit with several pieces "
-        "(maxout, glu) each piece is judged. Born dead: dead before the first step. Revived: dead at some evaluation, alive at the last. "
-        f"Saturated: share of (unit, image) pairs whose slope is below {health.SATURATED:g} of the steepest. The "
-        f"looser threshold for comparison is {health.DEAD_LOOSE:g}, the strict one 0."
+        "(maxout, glu) each piece is judged. Born dead: dead before the first step. Revived: dead at some evaluation, "
+        f"alive at the last. Saturated: share of (unit, image) pairs whose slope is below {health.SATURATED:g} of the "
+        f"steepest. The looser threshold for comparison is {health.DEAD_LOOSE:g}, the strict one 0."
     )
 
 
