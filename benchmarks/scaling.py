@@ -145,7 +145,7 @@ def draw(table: pd.DataFrame, out: Path) -> None:
                     annotation_clip=False,
                 )
             _label(axis, f"batch {batch}, {DEPTH} layers, {suffix}", "runs in a stack", sorted(shown["runs"].unique()))
-            axis.set_xlim(right=axis.get_xlim()[1] * 2.2)
+            axis.set_xlim(right=axis.get_xlim()[1] * 5)
         deep = medians[
             (medians["batchnorm"] == norm)
             & (medians["width"] == WIDTH)
