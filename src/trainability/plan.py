@@ -67,6 +67,17 @@ def make_plan(config: Config) -> Plan:
     return plan
 
 
+class UnknownCellError(Exception):
+    """A key that is no cell of the plan."""
+
+
+def named(cells: Mapping[str, Cell], key: str) -> Cell:
+    """The cell of a key; raises UnknownCellError, which says where the keys are."""
+    if key not in cells:
+        raise UnknownCellError(f"{key} is no cell of this experiment; `trainability cells` lists them")
+    return cells[key]
+
+
 def included(plan: Plan) -> dict[str, Cell]:
     """The cells that are trained, by key."""
     return {key: entry.cell for key, entry in plan.items() if entry.included}

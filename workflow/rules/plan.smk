@@ -24,13 +24,6 @@ SOURCES = {slug: SETTINGS.sources.get(dataset.name, "") for slug, dataset in DAT
 PREPROCESSINGS = {cell.preprocessing.slug: cell.preprocessing for cell in CELLS.values()}
 
 
-def cell_of(wildcards):
-    """The planned cell that a file belongs to."""
-    if wildcards.cell not in CELLS:
-        raise WorkflowError(f"{wildcards.cell} is no cell of this experiment; `trainability cells` lists them")
-    return CELLS[wildcards.cell]
-
-
 wildcard_constraints:
     cell=r"[^/]+-[0-9a-f]{8}",  # an alternation of all keys would be searched once per file, ten thousand times over
     dataset="|".join(map(re.escape, DATASETS)),

@@ -4,8 +4,8 @@
 
 rule train:
     input:
-        manifest=lambda wildcards: f"results/data/{cell_of(wildcards).inputs}/preprocessing.json",
-        arrays=lambda wildcards: f"results/data/{cell_of(wildcards).inputs}/arrays.npz",
+        manifest=lambda wildcards: f"results/data/{plan.named(CELLS, wildcards.cell).inputs}/preprocessing.json",
+        arrays=lambda wildcards: f"results/data/{plan.named(CELLS, wildcards.cell).inputs}/arrays.npz",
     output:
         record="results/cells/{cell}/record.json",
         curves="results/cells/{cell}/curves.parquet",
@@ -20,7 +20,7 @@ rule train:
         runtime=60,
         gpu=int(SETTINGS.device == "cuda"),
     params:
-        cell=lambda wildcards: cell_of(wildcards).canonical,
+        cell=lambda wildcards: plan.named(CELLS, wildcards.cell).canonical,
         device=SETTINGS.device,
         code=provenance.code_fingerprint(*provenance.TRAINING),
         torch=provenance.version("torch"),
