@@ -134,9 +134,16 @@ def _serve() -> None:
 
 
 def _peak_memory() -> float:
-    """Largest resident memory of this process so far, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB
+    """Largest resident memory of this process so far, in MB.
+
+    On Linux ru_maxrss would be the starting process's peak where that was larger; its own status does not know of it.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 2**10
+    except (OSError, IndexError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, others KiB
 
 
 def _listen(lines: IO[str], jobs: queue.Queue[str]) -> None:
