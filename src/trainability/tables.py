@@ -43,8 +43,6 @@ ESTIMATED = (
     *LAYER_MEANS,
 )
 GEOMETRIC = ("gradient_ratio", "final_gradient_ratio", "update_ratio")  # ratios that span orders of magnitude
-
-
 SECONDS = ("train_seconds", "measure_seconds")  # of a cell's training, and of measuring within it
 
 

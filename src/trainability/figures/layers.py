@@ -80,8 +80,7 @@ def draw(experiment: Experiment) -> Drawing:
 
 
 def _lines(axes: Axes, data: pd.DataFrame, marks: dict[str, Mark], quantity: str) -> None:
-    if not np.isfinite(data["value"]).any():
-        canvas.say(axes, lines.NONE)
+    lines.say_if_none(axes, data["value"])
     unit = 100 if quantity in SHARES else 1
     for activation, line in data.groupby("activation", sort=False):
         line = line.sort_values("layer")

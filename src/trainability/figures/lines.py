@@ -11,8 +11,6 @@ from matplotlib.axes import Axes
 from trainability.figures import canvas
 from trainability.figures.canvas import Mark
 
-NONE = "no finite figures"  # what a panel says in which no run has any
-
 
 def summary(runs: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
     """Mean, lowest and highest of each column over the runs of a cell at an epoch, in long form.
@@ -34,8 +32,7 @@ def summary(runs: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd
 
 def draw(axes: Axes, data: pd.DataFrame, marks: Mapping[str, Mark], scale: float = 1.0) -> None:
     """A line with a band per activation; where a run has lost its figures the line ends in a cross."""
-    if not np.isfinite(data["mean"]).any():
-        canvas.say(axes, NONE)
+    say_if_none(axes, data["mean"])
     for index, (activation, line) in enumerate(data.groupby("activation", sort=False)):
         mark = marks[str(activation)]
         line = line.sort_values("epoch")
@@ -46,6 +43,12 @@ def draw(axes: Axes, data: pd.DataFrame, marks: Mapping[str, Mark], scale: float
         known = np.flatnonzero(np.isfinite(mean))
         if len(known) and known[-1] < len(mean) - 1:
             axes.plot(x[known[-1]], mean[known[-1]], marker="x", markersize=7, markeredgewidth=2, color=mark.color)
+
+
+def say_if_none(axes: Axes, values: pd.Series) -> None:
+    """Words in a panel that has no line, since no run has a finite figure."""
+    if not np.isfinite(values).any():
+        canvas.say(axes, "no finite figures")
 
 
 def span(data: pd.DataFrame) -> tuple[float, float]:

@@ -84,8 +84,7 @@ def draw(experiment: Experiment) -> Drawing:
 
 
 def _lines(axes: Axes, data: pd.DataFrame, marks: dict[str, Mark]) -> None:
-    if not np.isfinite(data["value"]).any():
-        canvas.say(axes, lines.NONE)
+    lines.say_if_none(axes, data["value"])
     for activation, line in data.groupby("activation", sort=False):
         mark = marks[str(activation)]
         line = line.sort_values("learning_rate")
