@@ -33,6 +33,15 @@ class Initializer(Component):
         """Return the initial weights, float64, shaped as `noise`."""
         raise NotImplementedError
 
+    def bias(self, noise: Array, start: float) -> Array:
+        """Initial biases [units] of the layer whose weights `draw` made of the same noise: the factor `bias`, `start`."""
+        return np.full(noise.shape[1], start)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the drawn weights are then rescaled layer by layer on training examples; see `calibration`."""
+        return False
+
 
 class Scaled(Initializer):
     """A scheme that is fully described by a variance and a shape, normal or uniform.

@@ -11,14 +11,21 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Generic, Literal, TypeVar, Union
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 
 class Component(BaseModel):
-    """One choice for one factor; two components are equal when name and all parameters are."""
+    """One choice for one factor; two components are equal when name and all parameters are.
+
+    `formula` is its definition in the part of LaTeX that matplotlib draws, `reference` says where it comes from; the
+    reference page shows both.
+    """
+
+    formula: ClassVar[str] = ""
+    reference: ClassVar[str] = ""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 

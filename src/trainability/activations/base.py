@@ -19,6 +19,23 @@ class Activation(Component):
         return 1
 
     @property
+    def outputs(self) -> int:
+        """Numbers that a unit passes on: the next layer has outputs * width inputs."""
+        return 1
+
+    @property
+    def random(self) -> bool:
+        """Whether training draws a random argument for every pre-activation; see `randomize`."""
+        return False
+
+    def randomize(self, draws: Tensor) -> Tensor:
+        """The random argument that `value` and the others take after the learned ones.
+
+        Training gives draws from U(0, 1), shaped as z; everywhere else they are 1/2 [1, 1, 1].
+        """
+        raise NotImplementedError
+
+    @property
     def steepest(self) -> float:
         """Largest magnitude of the derivative; dead and saturated are judged relative to it."""
         return 1.0
