@@ -34,7 +34,7 @@ class Initializer(Component):
         raise NotImplementedError
 
     def bias(self, noise: Array, start: float) -> Array:
-        """Initial biases [units] of the layer whose weights `draw` made of the same noise: the factor `bias`, `start`."""
+        """Initial biases [units] of the layer whose weights come from the same noise: `start`, the factor `bias`."""
         return np.full(noise.shape[1], start)
 
     @property
