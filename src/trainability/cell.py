@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from trainability import blueprint
 from trainability.activations import ACTIVATIONS, Activation, Relu
+from trainability.architectures import ARCHITECTURES, Architecture, Mlp
 from trainability.datasets import DATASETS, Dataset, Digits
 from trainability.initializers import INITIALIZERS, Initializer, KaimingNormal
 from trainability.normalizations import NORMALIZATIONS, NoNormalization, Normalization
@@ -64,6 +66,7 @@ LearningRates = Annotated[
 if TYPE_CHECKING:  # a type checker cannot follow the unions that the registries build at run time
     OneDataset = Dataset
     OnePreprocessing = Preprocessing
+    OneArchitecture = Architecture
     OneActivation = Activation
     OneInitializer = Initializer
     OneNormalization = Normalization
@@ -71,6 +74,7 @@ if TYPE_CHECKING:  # a type checker cannot follow the unions that the registries
 else:
     OneDataset = DATASETS.field
     OnePreprocessing = PREPROCESSINGS.field
+    OneArchitecture = ARCHITECTURES.field
     OneActivation = ACTIVATIONS.field
     OneInitializer = INITIALIZERS.field
     OneNormalization = NORMALIZATIONS.field
@@ -84,6 +88,7 @@ class Factors(Closed):
     preprocessing: OnePreprocessing = Field(
         default_factory=Standardize, description="What happens to the pixels first."
     )
+    architecture: OneArchitecture = Field(default_factory=Mlp, description="How depth and width become layers.")
     activation: OneActivation = Field(default_factory=Relu, description="Non-linearity of all hidden units.")
     init: OneInitializer = Field(default_factory=KaimingNormal, description="How the weights start.")
     bias: float = Field(default=0.0, description="Initial bias of hidden units; none before a normalization.")
@@ -91,13 +96,18 @@ class Factors(Closed):
         default_factory=NoNormalization, description="What stands beside every activation."
     )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of hidden activations dropped.")
+    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of inputs dropped.")
     depth: int = Field(default=5, ge=1, le=200, description="Hidden layers.")
-    width: int = Field(default=64, ge=1, le=16384, description="Units a hidden layer.")
-    sizing: Literal["width", "parameters"] = Field(
+    width: int = Field(default=64, ge=1, le=16384, description="Units a hidden layer; of a CNN, of its first stage.")
+    sizing: Literal["width", "parameters", "flops"] = Field(
         default="width",
-        description="What units of several pieces keep equal: the width, or the parameters of a one-piece net.",
+        description="What is compared at equal cost: the width, or the parameters or FLOPs of plain units that wide.",
     )
     optimizer: OneOptimizer = Field(default_factory=Sgd, description="How gradients become updates.")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Share of a label spread over all classes.")
+    gradient_clipping: float | None = Field(
+        default=None, gt=0, description="Largest norm of a run's gradient; longer ones are shortened to it."
+    )
     batch_size: int = Field(default=32, ge=1, description="Examples a step.")
     epochs: int = Field(default=20, ge=1, le=10_000, description="Passes over the training split.")
     probe_examples: int = Field(
@@ -135,6 +145,11 @@ class Cell(Factors):
     def inputs(self) -> str:
         """Folder of the preprocessed arrays that the cell is trained on, below `results/data`."""
         return f"{self.dataset.slug}/{self.preprocessing.slug}"
+
+    @property
+    def image(self) -> blueprint.Grid:
+        """One example as a grid of positions and channels."""
+        return blueprint.grid(self.dataset.image_shape)
 
     @property
     def runs(self) -> list[tuple[int, float]]:

@@ -64,12 +64,12 @@ class Monitor:
     def measure(self) -> tuple[dict[str, Tensor], Tensor]:
         """The columns of UNITS and SIGNALS as [layers, R], and the probe's logits [R, N, classes]."""
         rows = self._measure_batch()
-        x = self.probe
+        x = self.network.enter(self.probe, Mode.PROBE)
         for index, (layer, row) in enumerate(zip(self.network.hidden, rows, strict=True)):
             x = layer.forward(x, Mode.PROBE)
             row |= self._units(index, layer)  # at once, while the layer's activations are in the cache
             layer.forget()
-        return _stacked(rows), self.network.output.forward(x)
+        return _stacked(rows), self.network.answer(x)
 
     def _measure_batch(self) -> list[dict[str, Tensor]]:
         logits = self.network.forward(self.batch, Mode.PROBE)
@@ -103,7 +103,7 @@ def _slopes(layer: Hidden) -> tuple[Tensor, Tensor]:
     The share is NaN where a pre-activation is not finite.
     """
     a = layer.a
-    slopes = layer.activation.backward(torch.ones_like(a), layer.z, a, *layer.learned).abs_()
+    slopes = layer.activation.backward(torch.ones_like(a), layer.z, a, *layer.arguments).abs_()
     highest = slopes.amax(1)
     balance = slopes.sub_(SATURATED * layer.activation.steepest).sign_().mean((1, 2))  # share above less share below
     lost = torch.where(layer.z.sum((1, 2)).isfinite(), 0.0, torch.nan)
@@ -158,7 +158,7 @@ def sign_agreement(values: Tensor, dim: int) -> Tensor:
 
 
 def _signals(layer: Hidden) -> dict[str, Tensor]:
-    agreement = sign_agreement(layer.linear.x, -1)
+    agreement = torch.cat([sign_agreement(x, -1) for x in layer.linear.inputs()], -1)
     before_mean, before_std = _moments(layer.z)
     after_mean, after_std = _moments(layer.a)
     return {

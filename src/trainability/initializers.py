@@ -24,9 +24,9 @@ TRUNCATED = 2.0  # standard deviations at which truncated_normal is cut
 class Initializer(Component):
     """How the weights of one layer start.
 
-    `draw` turns noise [fan_in, units] into weights [fan_in, units]. `fan_out` is the number of units that one
-    linear map feeds; a layer of maxout units with k pieces is k maps, so that `units` is k x `fan_out`.
-    `negative_slope` is the slope of the layer's activation below zero; only Kaiming's gain depends on it.
+    `draw` turns noise [fan_in, units] into the weights of one linear map [fan_in, units]; a layer of maxout units with k
+    pieces is k maps. `fan_out` is the number of outputs that an input feeds: `units`, in a convolution times the size
+    of a window. `negative_slope` is the slope of the layer's activation below zero; only Kaiming's gain depends on it.
     """
 
     def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
@@ -225,15 +225,14 @@ class Orthogonal(Initializer):
     """A random orthogonal matrix times `gain`: W^T W = gain^2 I, or W W^T if units outnumber inputs (Saxe et al. 2014).
 
     Q of the noise's QR decomposition, with the signs of R's diagonal, which makes it uniform among all orthogonal
-    matrices (Mezzadri 2007, section 5). Each linear map of a maxout layer is orthogonal by itself.
+    matrices (Mezzadri 2007, section 5).
     """
 
     name: Literal["orthogonal"] = "orthogonal"
     gain: Positive = 1.0
 
     def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
-        maps = np.split(noise, noise.shape[1] // fan_out, axis=1)
-        return self.gain * np.concatenate([_orthogonal(part) for part in maps], axis=1)
+        return self.gain * _orthogonal(noise)
 
 
 def _orthogonal(noise: Array) -> Array:

@@ -1,155 +1,69 @@
 """The stacked network: R runs of one architecture as one batched tensor program.
 
-Shapes: R runs, B examples, F features or units. Weights are [R, fan_in, fan_out], activations [R, B, F], and
-everything that belongs to a unit [R, 1, F]. Each layer is one batched product; no operation mixes runs, so a run
-does not depend on what shares its stack. The backward pass is written out: it costs less than autograd, can
-accumulate straight into the optimiser's buffers, and leaves the gradients that `health` measures.
+Shapes: R runs, B examples, P positions of an example (1 but for convolutions), F features or units. Weights are
+[R, fan_in, fan_out], activations [R, B P, F], and everything that belongs to a unit [R, 1, F]. Each layer is one batched
+product; no operation mixes runs, so a run does not depend on what shares its stack. The backward pass is written out:
+it costs less than autograd, can accumulate straight into the optimiser's buffers, and leaves the gradients that
+`health` measures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import Enum
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from trainability import seeding
+from trainability import blueprint, seeding
 from trainability.activations import Activation
+from trainability.blueprint import LayerPlan
 from trainability.cell import Cell
-from trainability.normalizations import Normalization
+from trainability.linear import Convolution, Linear, Output
+from trainability.normalizers import Normalizer
+from trainability.passes import Mode, accumulate
+from trainability.pooling import POOLS, FlatHead, MeanHead, MeanPool, Pool
+from trainability.stochastic import Draws, Dropout
 
-COLUMNS = 16  # floats that the kernels of matrix products handle at once
-
-
-class Mode(Enum):
-    """What a forward pass is for."""
-
-    TRAIN = "train"  # batch statistics, running statistics updated, units dropped
-    PROBE = "probe"  # batch statistics as in training, but nothing changes and nothing is random
-    EVALUATE = "evaluate"  # running statistics
+__all__ = ["Hidden", "Mode", "Network", "loss_gradient"]
 
 
-class Linear:
-    """z = x W + b in every run; x [R, B, fan_in], W [R, fan_in, fan_out], b [R, 1, fan_out] or none."""
+class Stream:
+    """The residual stream of a stack: the sum of some linear maps' outputs so far, and the gradient by it."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        self.weight, self.bias = weight, bias
-        self.x = weight.new_empty(0)
-
-    @property
-    def parameters(self) -> list[Tensor]:
-        return [self.weight] if self.bias is None else [self.weight, self.bias]
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.x = x
-        return torch.bmm(x, self.weight) if self.bias is None else torch.baddbmm(self.bias, x, self.weight)
-
-    def backward(self, dz: Tensor, buffers: Sequence[Tensor], carry: float) -> None:
-        """Accumulate the gradients of `parameters` into `buffers`: buffer = carry * buffer + gradient."""
-        buffers[0].baddbmm_(self.x.transpose(1, 2), dz, beta=carry)
-        if self.bias is not None:
-            _accumulate(buffers[1], dz.sum(1, keepdim=True), carry)
-
-    def backward_input(self, dz: Tensor) -> Tensor:
-        """Gradient by x."""
-        return torch.bmm(dz, self.weight.transpose(1, 2))
+    def __init__(self) -> None:
+        self.value: Tensor | None = None
+        self.gradient: Tensor | None = None
 
 
-class Output(Linear):
-    """The last linear map, with spare columns of zeros: products with 16 columns take a third of the time of 10.
+class Shortcut:
+    """How a layer's stream [R, B P, F] reaches one further up: halved by 2 x 2 means, filled up with zeros, or as is.
 
-    Nothing reads the spare columns and their gradient is zero, so they stay as they are.
+    Each of a unit's pieces is filled up by itself.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        self.classes = weight.shape[-1]
-        self.spare = -self.classes % COLUMNS
-        super().__init__(pad(weight, (0, self.spare)), pad(bias, (0, self.spare)))
+    def __init__(self, below: LayerPlan, above: LayerPlan, pieces: int) -> None:
+        self.pool = MeanPool(below.sees) if below.positions != above.positions else None
+        self.units, self.more, self.pieces = below.units, above.units - below.units, pieces
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x)[..., : self.classes]
+    def forward(self, r: Tensor) -> Tensor:
+        if self.pool:
+            r = self.pool.forward(r)
+        return pad(r.unflatten(-1, (self.pieces, -1)), (0, self.more)).flatten(-2) if self.more else r
 
-    def backward(self, dz: Tensor, buffers: Sequence[Tensor], carry: float) -> None:
-        super().backward(pad(dz, (0, self.spare)), buffers, carry)
-
-    def backward_input(self, dz: Tensor) -> Tensor:
-        return torch.bmm(dz, self.weight[..., : self.classes].transpose(1, 2))
-
-
-class BatchNorm:
-    """Batch normalization of [R, B, F], each run and unit by itself (Ioffe & Szegedy 2015, algorithm 1).
-
-    y = gamma x_hat + beta, x_hat = (x - mean) / sqrt(var + eps), var the biased batch variance; running estimates
-    take the unbiased one, as torch.nn.BatchNorm1d does.
-    """
-
-    def __init__(self, spec: Normalization, runs: int, units: int, like: Tensor) -> None:
-        self.eps: float = spec.eps  # type: ignore[attr-defined]
-        self.momentum: float = spec.momentum  # type: ignore[attr-defined]
-        self.affine = spec.affine
-        self.gamma, self.beta = like.new_ones(runs, 1, units), like.new_zeros(runs, 1, units)
-        self.mean, self.variance = like.new_zeros(runs, 1, units), like.new_ones(runs, 1, units)
-        self.normal = self.inverse = like.new_empty(0)
-
-    @property
-    def parameters(self) -> list[Tensor]:
-        return [self.gamma, self.beta] if self.affine else []
-
-    def forward(self, x: Tensor, mode: Mode) -> Tensor:
-        if mode is Mode.EVALUATE:
-            scale = self.gamma * (self.variance + self.eps).rsqrt()
-            return torch.addcmul(self.beta - self.mean * scale, x, scale)
-        mean = x.mean(1, keepdim=True)
-        centred = x - mean
-        variance = (centred * centred).mean(1, keepdim=True)
-        if mode is Mode.TRAIN:
-            examples = x.shape[1]
-            self.mean.lerp_(mean, self.momentum)
-            self.variance.lerp_(variance * (examples / (examples - 1)), self.momentum)
-        self.inverse = (variance + self.eps).rsqrt_()
-        self.normal = centred.mul_(self.inverse)
-        return torch.addcmul(self.beta, self.normal, self.gamma) if self.affine else self.normal
-
-    def backward(self, dy: Tensor, buffers: Sequence[Tensor], carry: float) -> Tensor:
-        """Accumulate the gradients by gamma and beta, return the one by x."""
-        by_beta = dy.sum(1, keepdim=True)
-        by_gamma = (dy * self.normal).sum(1, keepdim=True)
-        if self.affine:
-            _accumulate(buffers[0], by_gamma, carry)
-            _accumulate(buffers[1], by_beta, carry)
-        examples = dy.shape[1]
-        dx = torch.addcmul(dy, self.normal, by_gamma, value=-1.0 / examples)
-        return dx.sub_(by_beta / examples).mul_(self.inverse * self.gamma)
-
-
-class Dropout:
-    """Inverted dropout: each run's units are dropped by its seed's own generator (Srivastava et al. 2014)."""
-
-    def __init__(self, rate: float, generators: Sequence[torch.Generator], of_seed: Tensor) -> None:
-        self.keep = 1.0 - rate
-        self.generators, self.of_seed = generators, of_seed
-        self.mask: Tensor | None = None
-
-    def forward(self, x: Tensor, mode: Mode) -> Tensor:
-        if mode is not Mode.TRAIN:
-            self.mask = None
-            return x
-        draws = torch.stack([torch.rand(x.shape[1:], generator=g, dtype=x.dtype) for g in self.generators])
-        self.mask = (draws < self.keep).to(x).div_(self.keep)[self.of_seed]
-        return x * self.mask
-
-    def backward(self, dy: Tensor) -> Tensor:
-        return dy if self.mask is None else dy * self.mask
+    def backward(self, dr: Tensor) -> Tensor:
+        if self.more:
+            dr = dr.unflatten(-1, (self.pieces, -1))[..., : self.units].flatten(-2)
+        return self.pool.backward(dr) if self.pool else dr
 
 
 class Hidden:
-    """One hidden layer: linear map, [normalization,] activation, [normalization,] [dropout].
+    """One hidden layer: linear map [+ stream], [normalization,] activation, [normalization,] [pooling,] [dropout].
 
-    After a forward pass `linear.x`, `z` and `a` hold the layer's input, the activation's input and its output;
-    after a backward pass `dz` holds the gradient by z.
+    After a forward pass `linear.x`, `z` and `a` hold the layer's input, the activation's input and its output; after a
+    backward pass `dz` holds the gradient by z. A layer with a `shortcut` adds the stream to its linear map's output;
+    one that `taps` leaves the sum as the stream.
     """
 
     def __init__(
@@ -157,12 +71,21 @@ class Hidden:
         linear: Linear,
         activation: Activation,
         learned: Sequence[Tensor],
-        before: BatchNorm | None,
-        after: BatchNorm | None,
-        dropout: Dropout | None,
+        before: Normalizer | None = None,
+        after: Normalizer | None = None,
+        pool: Pool | None = None,
+        dropout: Dropout | None = None,
+        draws: Draws | None = None,
+        of_seed: Tensor | None = None,
+        stream: Stream | None = None,
+        taps: bool = False,
+        shortcut: Shortcut | None = None,
     ) -> None:
         self.linear, self.activation, self.learned = linear, activation, list(learned)
-        self.before, self.after, self.dropout = before, after, dropout
+        self.before, self.after, self.pool, self.dropout = before, after, pool, dropout
+        self.draws, self.of_seed = draws, of_seed
+        self.stream, self.taps, self.shortcut = stream, taps, shortcut
+        self.arguments = self.learned  # of the activation, beside its input
         self.z = self.a = self.dz = linear.weight.new_empty(0)
 
     @property
@@ -172,14 +95,37 @@ class Hidden:
 
     def forward(self, x: Tensor, mode: Mode) -> Tensor:
         z = self.linear.forward(x)
+        if self.stream:
+            z = self._join(z, self.stream)
         self.z = self.before.forward(z, mode) if self.before else z
-        self.a = self.activation.value(self.z, *self.learned)
+        if self.activation.random:
+            self.arguments = [*self.learned, self._random(mode)]
+        self.a = self.activation.value(self.z, *self.arguments)
         y = self.after.forward(self.a, mode) if self.after else self.a
+        if self.pool:
+            y = self.pool.forward(y)
         return self.dropout.forward(y, mode) if self.dropout else y
+
+    def _join(self, z: Tensor, stream: Stream) -> Tensor:
+        if self.shortcut:
+            assert stream.value is not None
+            z = z + self.shortcut.forward(stream.value)
+        if self.taps:
+            stream.value = z
+        return z
+
+    def _random(self, mode: Mode) -> Tensor:
+        """The activation's random argument: of this step in training, the mean one elsewhere."""
+        assert self.draws is not None
+        assert self.of_seed is not None
+        if mode is Mode.TRAIN:
+            return self.activation.randomize(self.draws.values)[self.of_seed]
+        return self.activation.randomize(self.draws.values.new_full((1, 1, 1), 0.5))
 
     def forget(self) -> None:
         """Let go of what the last forward pass left for a backward pass."""
-        self.linear.x = self.z = self.a = self.linear.weight.new_empty(0)
+        self.linear.forget()
+        self.z = self.a = self.linear.weight.new_empty(0)
 
     def backward(self, dy: Tensor, buffers: Sequence[Tensor], carry: float) -> Tensor:
         """Accumulate all parameters' gradients into `buffers`; return the gradient by the linear map's output."""
@@ -187,20 +133,33 @@ class Hidden:
         learned_end = own + len(self.learned)
         if self.dropout:
             dy = self.dropout.backward(dy)
+        if self.pool:
+            dy = self.pool.backward(dy)
         if self.after:
             dy = self.after.backward(dy, buffers[learned_end:], carry)
         slopes = self.activation.learned_gradients(dy, self.z)
         for buffer, gradient in zip(buffers[own:learned_end], slopes, strict=True):
-            _accumulate(buffer, gradient, carry)
-        dz = self.dz = self.activation.backward(dy, self.z, self.a, *self.learned)
+            accumulate(buffer, gradient, carry)
+        dz = self.dz = self.activation.backward(dy, self.z, self.a, *self.arguments)
         if self.before:
             dz = self.before.backward(dz, buffers[learned_end:], carry)
+        if self.stream:
+            dz = self._part(dz, self.stream)
         self.linear.backward(dz, buffers[:own], carry)
+        return dz
+
+    def _part(self, dz: Tensor, stream: Stream) -> Tensor:
+        """The gradient by the sum that this layer left, passed on to the stream below."""
+        if self.taps and stream.gradient is not None:
+            dz = dz + stream.gradient
+            stream.gradient = None
+        if self.shortcut:
+            stream.gradient = self.shortcut.backward(dz)
         return dz
 
 
 class Network:
-    """A stack of fully connected classifiers, one per (seed, learning rate) of `runs`."""
+    """A stack of classifiers of one blueprint, one per (seed, learning rate) of `runs`."""
 
     def __init__(
         self,
@@ -212,31 +171,26 @@ class Network:
         device: torch.device | str = "cpu",
     ) -> None:
         runs = cell.runs if runs is None else list(runs)
-        seeds = list(dict.fromkeys(seed for seed, _ in runs))
-        self.of_seed = torch.tensor([seeds.index(seed) for seed, _ in runs], device=device)
-        self.width = units(cell, features, classes)
-        widths = [features, *[self.width] * cell.depth]
-        spec = cell.normalization
+        self.seeds = list(dict.fromkeys(seed for seed, _ in runs))
+        self.of_seed = torch.tensor([self.seeds.index(seed) for seed, _ in runs], device=device)
+        self.plan = blueprint.draw(cell, features, classes)
+        self.draws: list[Draws] = []
+        self._like = torch.empty(0, dtype=dtype, device=device)
+        self.input_dropout = self._dropout(cell, cell.input_dropout, "input dropout", 0, 1, features)
         self.hidden: list[Hidden] = []
-        for layer, fan_in in enumerate(widths[:-1], start=1):
-            weight, bias = _draw(cell, layer, fan_in, self.width, cell.activation.pieces, seeds, self.of_seed, dtype)
-            # A normalization next would subtract the bias again.
-            linear = Linear(weight, None if spec.position == "before" else bias)
-            like, pieces = linear.weight, cell.activation.pieces
-            normed = self.width * (pieces if spec.position == "before" else 1)
-            norm = BatchNorm(spec, len(runs), normed, like) if spec.position != "absent" else None
-            generators = [_torch_generator(seed, "dropout", layer) for seed in seeds]
-            self.hidden.append(
-                Hidden(
-                    linear,
-                    cell.activation,
-                    [like.new_full((len(runs), 1, 1), start) for start in cell.activation.learned.values()],
-                    before=norm if spec.position == "before" else None,
-                    after=norm if spec.position == "after" else None,
-                    dropout=Dropout(cell.dropout, generators, self.of_seed) if cell.dropout else None,
-                )
-            )
-        self.output = Output(*_draw(cell, cell.depth + 1, widths[-1], classes, 1, seeds, self.of_seed, dtype))
+        stream, tapped = Stream(), None
+        for number, layer in enumerate(self.plan.layers, start=1):
+            shortcut = Shortcut(tapped, layer, self.plan.pieces) if tapped and layer.adds else None
+            self.hidden.append(self._hidden(cell, number, layer, stream, shortcut))
+            tapped = layer if layer.taps else tapped
+        self.head = (MeanHead if self.plan.mean_head else FlatHead)(self.plan.head)
+        output = LayerPlan(blueprint.Grid(1, 1, self.plan.head_features), classes)
+        self.output = Output(*self._weights(cell, len(self.hidden) + 1, output, 1, 0.0))
+
+    @property
+    def width(self) -> int:
+        """Units of the first hidden layer."""
+        return self.plan.width
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -249,23 +203,106 @@ class Network:
         flags = [index == 0 for layer in self.hidden for index in range(len(layer.parameters))]
         return [*flags, True, False]
 
+    def renew(self) -> None:
+        """Draw what is random in the next training step."""
+        for draws in self.draws:
+            draws.renew()
+
+    def enter(self, x: Tensor, mode: Mode) -> Tensor:
+        """What the first hidden layer sees, [R, B P, C], of inputs [R, B, features]."""
+        if self.input_dropout:
+            x = self.input_dropout.forward(x, mode)
+        return x.reshape(len(x), -1, self.plan.layers[0].sees.channels)
+
+    def answer(self, y: Tensor) -> Tensor:
+        """Logits [R, B, classes] from what the last hidden layer puts out."""
+        return self.output.forward(self.head.forward(y))
+
     def forward(self, x: Tensor, mode: Mode) -> Tensor:
         """Logits [R, B, classes] of inputs [R, B, features]."""
+        x = self.enter(x, mode)
         for layer in self.hidden:
             x = layer.forward(x, mode)
-        return self.output.forward(x)
+        return self.answer(x)
 
     def backward(self, dlogits: Tensor, buffers: Sequence[Tensor], carry: float) -> None:
         """Accumulate the gradients of all parameters into `buffers`, shaped and ordered as `parameters`."""
-        end = len(buffers)
-        self.output.backward(dlogits, buffers[end - 2 :], carry)
-        dz: Tensor = dlogits
-        above: Linear = self.output
-        end -= 2
+        end = len(buffers) - 2
+        self.output.backward(dlogits, buffers[end:], carry)
+        dy = self.head.backward(self.output.backward_input(dlogits))
         for layer in reversed(self.hidden):
             start = end - len(layer.parameters)
-            dz = layer.backward(above.backward_input(dz), buffers[start:end], carry)
-            above, end = layer.linear, start
+            dz = layer.backward(dy, buffers[start:end], carry)
+            if layer is not self.hidden[0]:
+                dy = layer.linear.backward_input(dz)
+            end = start
+
+    def calibrate(self, x: Tensor, rescale: Callable[[Tensor, Callable[[], Tensor]], None]) -> None:
+        """Let `rescale` change the weights of one hidden layer after the other, on examples x [R, B, features].
+
+        It receives a layer's weights and a function that gives the layer's linear outputs under them.
+        """
+        x = self.enter(x, Mode.PROBE)
+        for layer in self.hidden:
+            rescale(layer.linear.weight, lambda linear=layer.linear, seen=x: linear.forward(seen))  # type: ignore[misc]
+            x = layer.forward(x, Mode.PROBE)
+            layer.forget()
+
+    def _hidden(self, cell: Cell, number: int, layer: LayerPlan, stream: Stream, shortcut: Shortcut | None) -> Hidden:
+        normalization, runs, pieces = cell.normalization, len(self.of_seed), self.plan.pieces
+        weight, bias = self._weights(cell, number, layer, pieces, cell.bias)
+        drawn = bias if self.plan.biased else None
+        standardizer = normalization.start_weights() if normalization.position == "weights" else None
+        linear = (
+            Linear(weight, drawn, standardizer)
+            if layer.kernel == 1
+            else Convolution(weight, drawn, layer, standardizer)
+        )
+        norms: dict[str, Normalizer] = {}
+        if normalization.position in ("before", "after"):
+            columns = layer.units * (pieces if normalization.position == "before" else self.plan.outputs)
+            norms[normalization.position] = normalization.start(runs, columns, layer.positions, weight)
+        draws = None
+        if cell.activation.random:
+            draws = self._draws(("activation", number), (cell.batch_size * layer.positions, pieces * layer.units))
+        out = layer.puts_out(self.plan.outputs)
+        return Hidden(
+            linear,
+            cell.activation,
+            [weight.new_full((runs, 1, 1), start) for start in cell.activation.learned.values()],
+            **norms,
+            pool=None if layer.pooling == "none" else POOLS[layer.pooling](layer.sees),
+            dropout=self._dropout(cell, cell.dropout, "dropout", number, out.positions, out.channels),
+            draws=draws,
+            of_seed=self.of_seed,
+            stream=stream if any(plan.taps for plan in self.plan.layers) else None,
+            taps=layer.taps,
+            shortcut=shortcut,
+        )
+
+    def _dropout(
+        self, cell: Cell, rate: float, purpose: str, number: int, positions: int, channels: int
+    ) -> Dropout | None:
+        if not rate:
+            return None
+        return Dropout(rate, self._draws((purpose, number), (cell.batch_size * positions, channels)), self.of_seed)
+
+    def _draws(self, purpose: tuple[str | int, ...], shape: tuple[int, ...]) -> Draws:
+        self.draws.append(Draws(self.seeds, purpose, shape, self._like))
+        return self.draws[-1]
+
+    def _weights(self, cell: Cell, number: int, layer: LayerPlan, pieces: int, start: float) -> tuple[Tensor, Tensor]:
+        """Initial weights and biases of one layer: each seed's draws, repeated for its learning rates."""
+        weights, biases = [], []
+        # A unit feeds `units` outputs at each position of a window: fan_out of a convolution as torch.nn.init has it.
+        fan_out = layer.kernel**2 * layer.units
+        for seed in self.seeds:
+            noise = seeding.generator(seed, "weights", number).standard_normal((layer.fan_in, pieces * layer.units))
+            maps = np.split(noise, pieces, axis=1)
+            weights.append(np.hstack([cell.init.draw(one, fan_out, cell.activation.negative_slope) for one in maps]))
+            biases.append(np.hstack([cell.init.bias(one, start) for one in maps]))
+        weight, bias = (torch.from_numpy(np.stack(parts)).to(self._like)[self.of_seed] for parts in (weights, biases))
+        return weight, bias.unsqueeze(1)
 
 
 def loss_gradient(logits: Tensor, one_hot: Tensor) -> Tensor:
@@ -273,61 +310,3 @@ def loss_gradient(logits: Tensor, one_hot: Tensor) -> Tensor:
     # torch's own softmax takes five times as long over rows of ten.
     powers = (logits - logits.amax(-1, keepdim=True)).exp_()
     return powers.div_(powers.sum(-1, keepdim=True)).sub_(one_hot).div_(logits.shape[1])
-
-
-def parameter_count(cell: Cell, features: int, classes: int, width: int, pieces: int) -> int:
-    """Learned numbers of one run of the cell, with layers of `width` units of `pieces` pieces."""
-    spec = cell.normalization
-    normed = width * (pieces if spec.position == "before" else 1)
-    per_layer = len(cell.activation.learned) + (2 * normed if spec.affine else 0)
-    biases = 0 if spec.position == "before" else cell.depth
-    inputs = features + (cell.depth - 1) * width + biases
-    return inputs * pieces * width + cell.depth * per_layer + (width + 1) * classes
-
-
-def flops_per_example(cell: Cell, features: int, classes: int, width: int) -> int:
-    """Floating-point operations of the matrix products for one example in one run, forward pass."""
-    return 2 * ((features + (cell.depth - 1) * width) * cell.activation.pieces * width + width * classes)
-
-
-def units(cell: Cell, features: int, classes: int) -> int:
-    """Units a hidden layer: `width`, or the most that keep the parameters of a one-piece net of that width."""
-    if cell.sizing == "width":
-        return cell.width
-    most = parameter_count(cell, features, classes, cell.width, 1)
-    pieces = cell.activation.pieces
-    fits = (w for w in range(cell.width, 0, -1) if parameter_count(cell, features, classes, w, pieces) <= most)
-    return next(fits, 1)
-
-
-def _draw(
-    cell: Cell,
-    layer: int,
-    fan_in: int,
-    fan_out: int,
-    pieces: int,
-    seeds: Sequence[int],
-    of_seed: Tensor,
-    dtype: torch.dtype,
-) -> tuple[Tensor, Tensor]:
-    """Initial weights and biases of one layer: each seed's draws, repeated for its learning rates."""
-    draws = []
-    for seed in seeds:
-        noise = seeding.generator(seed, "weights", layer).standard_normal((fan_in, pieces * fan_out))
-        draws.append(cell.init.draw(noise, fan_out, cell.activation.negative_slope))
-    weight = torch.from_numpy(np.stack(draws)).to(of_seed.device, dtype)[of_seed]
-    bias = weight.new_full((len(of_seed), 1, pieces * fan_out), cell.bias if layer <= cell.depth else 0.0)
-    return weight, bias
-
-
-def _torch_generator(seed: int, *purpose: str | int) -> torch.Generator:
-    number = seeding.generator(seed, *purpose).integers(2**63)
-    return torch.Generator().manual_seed(int(number))
-
-
-def _accumulate(buffer: Tensor, gradient: Tensor, carry: float) -> None:
-    """buffer = carry * buffer + gradient, where carry 0 forgets whatever the buffer held."""
-    if carry:
-        torch.add(gradient, buffer, alpha=carry, out=buffer)
-    else:
-        buffer.copy_(gradient)

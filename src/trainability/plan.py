@@ -111,7 +111,7 @@ def _cross(base: Factors, study: Study) -> Iterator[Factors]:
 
 def _cell(factors: Factors, config: Config) -> Cell:
     values: Mapping[str, Any] = {name: getattr(factors, name) for name in FACTORS}
-    if factors.activation.pieces == 1:  # then both sizings mean the same network: one cell, trained once
+    if factors.activation.pieces == factors.activation.outputs == 1:  # all sizings mean the same: trained once
         values = {**values, "sizing": "width"}
     return Cell(**values, seeds=config.seeds, learning_rates=config.learning_rates)
 
@@ -130,8 +130,22 @@ def _impossible(cell: Cell) -> Iterator[str]:
             f"batch_size {cell.batch_size} is larger than the {cell.dataset.train_size} training examples "
             f"of {cell.dataset.label}"
         )
-    if cell.normalization.position != "absent" and cell.batch_size < 2:
+    if cell.normalization.of_batch and cell.batch_size < 2:
         yield f"normalization {cell.normalization.label} needs a batch_size of at least 2"
+    divisor = cell.normalization.divisor
+    if cell.width % divisor:
+        yield f"normalization {cell.normalization.label} needs a width that is a multiple of {divisor}, not {cell.width}"
+    yield from _misshapen(cell)
+
+
+def _misshapen(cell: Cell) -> Iterator[str]:
+    architecture = cell.architecture
+    if architecture.needs_image and len(cell.dataset.image_shape) < 2:
+        yield f"architecture {architecture.label} needs images, and {cell.dataset.label} has none"
+    elif architecture.needs_image and not cell.preprocessing.keeps_image:
+        yield f"architecture {architecture.label} needs images, and {cell.preprocessing.label} leaves none"
+    elif problem := architecture.problem(cell.image, cell.depth):
+        yield f"architecture {architecture.label}: {problem}"
 
 
 def write(plan: Plan, config: Config, table: Path, settings: Path, log: Path) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,8 @@ class Arrays:
 
 class Preprocessing(Component):
     """What happens to the pixels before the network sees them."""
+
+    keeps_image: ClassVar[bool] = True  # whether what comes out is still an image, pixel by pixel
 
     def fit(self, train: Array, levels: int) -> AffineMap:
         """The map for raw training pixels `train` [n, d], n >= 1, that may range from 0 to `levels`."""

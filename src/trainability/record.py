@@ -19,7 +19,7 @@ import torch
 from pyarrow import parquet
 from torch import Tensor
 
-from trainability import files, health, network, provenance
+from trainability import files, health, provenance
 from trainability.cell import Cell
 from trainability.outcome import CURVES, Outcome
 
@@ -165,13 +165,12 @@ def _runs(outcome: Outcome, selected: float) -> list[dict[str, Any]]:
 
 def _network(cell: Cell, outcome: Outcome, data: dict[str, Any]) -> dict[str, Any]:
     net = outcome.networks[0]
-    features, classes = net.hidden[0].linear.weight.shape[1], data["classes"]
     return {
-        "features": features,
-        "classes": classes,
+        "features": net.plan.layers[0].sees.features,
+        "classes": data["classes"],
         "units": net.width,
-        "parameters": network.parameter_count(cell, features, classes, net.width, cell.activation.pieces),
-        "flops_per_example": network.flops_per_example(cell, features, classes, net.width),
+        "parameters": net.plan.parameters,
+        "flops_per_example": net.plan.flops_per_example,
         "steps_per_epoch": outcome.steps_per_epoch,
         "probe_examples": outcome.probe_examples,
         "stacks": len(outcome.networks),

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import torch
 
+from trainability import blueprint
 from trainability.cell import Cell
-from trainability.network import parameter_count, units
 
 Run = tuple[int, float]
 T = TypeVar("T")
@@ -61,7 +61,5 @@ def bytes_per_run(cell: Cell, features: int, classes: int) -> int:
     The parameters with their gradients and the optimiser's state, and of each hidden layer and example the
     pre-activations, the activations and the gradients by them.
     """
-    width, pieces = units(cell, features, classes), cell.activation.pieces
-    parameters = parameter_count(cell, features, classes, width, pieces)
-    activations = cell.batch_size * (features + cell.depth * width * (2 * pieces + 1))
-    return 4 * (parameters * (2 + cell.optimizer.states) + activations)
+    plan = blueprint.draw(cell, features, classes)
+    return 4 * (plan.parameters * (2 + cell.optimizer.states) + cell.batch_size * plan.activations)

@@ -1,0 +1,27 @@
+"""What the forward and backward passes of all parts of a network share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Mode(Enum):
+    """What a forward pass is for."""
+
+    TRAIN = "train"  # batch statistics, running statistics updated, units dropped, random arguments drawn
+    PROBE = "probe"  # batch statistics as in training, but nothing changes and nothing is random
+    EVALUATE = "evaluate"  # running statistics
+
+
+def accumulate(buffer: Tensor, gradient: Tensor, carry: float) -> None:
+    """buffer = carry * buffer + gradient, where carry 0 forgets whatever the buffer held."""
+    import torch  # here, since the Snakefile reads the normalizations, which need this module
+
+    if carry:
+        torch.add(gradient, buffer, alpha=carry, out=buffer)
+    else:
+        buffer.copy_(gradient)
