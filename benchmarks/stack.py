@@ -37,7 +37,8 @@ class Stack:
 
     def next_compiled_step(self) -> None:
         """The same through torch.compile, without the search for the first loss that is not finite."""
-        _, batch = next(self._batches)
+        number, batch = next(self._batches)
+        self._inner.update.prepare(number, 1.0)
         _compiled_step(self._inner, batch)
 
     def test_accuracy(self) -> list[float]:
@@ -49,7 +50,7 @@ class Stack:
 def _compiled_step(stack: training._Stack, batch: Tensor) -> None:
     x, one_hot = stack._of_runs(stack.data.x, batch), stack._of_runs(stack.data.one_hot, batch)
     gradient = loss_gradient(stack.network.forward(x, Mode.TRAIN), one_hot)
-    stack.network.backward(gradient, stack.buffers, stack.cell.optimizer.carry)
+    stack.network.backward(gradient, stack.buffers, stack.update.carry)
     stack.update(stack.buffers)
 
 

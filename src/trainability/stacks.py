@@ -64,4 +64,4 @@ def bytes_per_run(cell: Cell, features: int, classes: int) -> int:
     width, pieces = units(cell, features, classes), cell.activation.pieces
     parameters = parameter_count(cell, features, classes, width, pieces)
     activations = cell.batch_size * (features + cell.depth * width * (2 * pieces + 1))
-    return 4 * (parameters * (2 + cell.optimizer.states) + activations)
+    return 4 * (parameters * (2 + cell.optimizer.states()) + activations)

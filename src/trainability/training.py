@@ -115,7 +115,8 @@ class _Stack:
         # The softmax of a row is NaN exactly when its loss is not finite; NaN then stays in the run's weights.
         lost = gradient.sum((1, 2)).isnan() & (self.lost_at == 0)
         self.lost_at.masked_fill_(lost, number)
-        self.network.backward(gradient, self.buffers, self.cell.optimizer.carry)
+        self.network.backward(gradient, self.buffers, self.update.carry)
+        self.update.prepare(number, 1.0)
         self.update(self.buffers)
 
     def _of_runs(self, values: Tensor, batch: Tensor) -> Tensor:
