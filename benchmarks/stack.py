@@ -6,9 +6,8 @@ import itertools
 from contextlib import AbstractContextManager
 
 import torch
-from torch import Tensor
 
-from trainability import devices, stacks, training
+from trainability import devices, stacks, steps, training
 from trainability.cell import Cell
 from trainability.network import Mode, Network, loss_gradient
 from trainability.preprocessing import Arrays
@@ -21,7 +20,7 @@ class Stack:
     """A stack of runs that takes bare training steps, without any evaluation. Use it inside `as_trained()`."""
 
     def __init__(self, cell: Cell, arrays: Arrays, classes: int, runs: Runs) -> None:
-        data = training._Data(arrays, classes, torch.float32, CPU)
+        data = training._Data(arrays, classes, cell.label_smoothing, torch.float32, CPU)
         self._inner = training._Stack(cell, data, runs)
         epochs = (self._inner.batches(epoch) for epoch in itertools.count())
         self._batches = enumerate(itertools.chain.from_iterable(epochs), start=1)
@@ -37,8 +36,9 @@ class Stack:
 
     def next_compiled_step(self) -> None:
         """The same through torch.compile, without the search for the first loss that is not finite."""
-        _, batch = next(self._batches)
-        _compiled_step(self._inner, batch)
+        number, batch = next(self._batches)
+        self._inner.step.prepare(batch, number)
+        _compiled_step(self._inner.step)
 
     def test_accuracy(self) -> list[float]:
         """Test accuracy of every run."""
@@ -46,11 +46,11 @@ class Stack:
 
 
 @torch.compile(fullgraph=True)
-def _compiled_step(stack: training._Stack, batch: Tensor) -> None:
-    x, one_hot = stack._of_runs(stack.data.x, batch), stack._of_runs(stack.data.one_hot, batch)
-    gradient = loss_gradient(stack.network.forward(x, Mode.TRAIN), one_hot)
-    stack.network.backward(gradient, stack.buffers, stack.cell.optimizer.carry)
-    stack.update(stack.buffers)
+def _compiled_step(step: steps.Step) -> None:
+    x, targets = step._of_runs(step.x), step._of_runs(step.targets)
+    gradient = loss_gradient(step.network.forward(x, Mode.TRAIN), targets)
+    step.network.backward(gradient, step.buffers, step.update.carry)
+    step.update(step.buffers)
 
 
 def parts(cell: Cell, arrays: Arrays, classes: int, runs: Runs) -> list[Runs]:

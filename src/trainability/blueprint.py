@@ -121,9 +121,7 @@ class Blueprint:
     def activations(self) -> int:
         """Numbers that one example leaves for the backward pass: inputs, pre-activations, activations, gradients."""
         inputs = self.layers[0].sees.features
-        return inputs + sum(
-            layer.positions * layer.units * (2 * self.pieces + self.outputs) for layer in self.layers
-        )
+        return inputs + sum(layer.positions * layer.units * (2 * self.pieces + self.outputs) for layer in self.layers)
 
 
 def draw(cell: Cell, features: int, classes: int) -> Blueprint:

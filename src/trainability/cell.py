@@ -24,6 +24,7 @@ from trainability.initializers import INITIALIZERS, Initializer, KaimingNormal
 from trainability.normalizations import NORMALIZATIONS, NoNormalization, Normalization
 from trainability.optimizers import OPTIMIZERS, Optimizer, Sgd
 from trainability.preprocessing import PREPROCESSINGS, Preprocessing, Standardize
+from trainability.rate_schedules import SCHEDULES, ConstantRate, RateSchedule
 
 
 class Closed(BaseModel):
@@ -71,6 +72,7 @@ if TYPE_CHECKING:  # a type checker cannot follow the unions that the registries
     OneInitializer = Initializer
     OneNormalization = Normalization
     OneOptimizer = Optimizer
+    OneSchedule = RateSchedule
 else:
     OneDataset = DATASETS.field
     OnePreprocessing = PREPROCESSINGS.field
@@ -79,6 +81,7 @@ else:
     OneInitializer = INITIALIZERS.field
     OneNormalization = NORMALIZATIONS.field
     OneOptimizer = OPTIMIZERS.field
+    OneSchedule = SCHEDULES.field
 
 
 class Factors(Closed):
@@ -108,6 +111,7 @@ class Factors(Closed):
     gradient_clipping: float | None = Field(
         default=None, gt=0, description="Largest norm of a run's gradient; longer ones are shortened to it."
     )
+    schedule: OneSchedule = Field(default_factory=ConstantRate, description="How the learning rate changes.")
     batch_size: int = Field(default=32, ge=1, description="Examples a step.")
     epochs: int = Field(default=20, ge=1, le=10_000, description="Passes over the training split.")
     probe_examples: int = Field(

@@ -7,7 +7,7 @@ that on CUDA a cell is reproducible on one kind of device, but a run alone may d
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -35,6 +35,39 @@ def find(name: str) -> torch.device:
 def describe(device: torch.device) -> str:
     """The device's name for a record: `cpu`, or `cuda: ` and the model of the card."""
     return "cpu" if device.type == "cpu" else f"cuda: {torch.cuda.get_device_name(device)}"
+
+
+def captured(program: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """A program over tensors that stay where they are; on CUDA it is recorded once and replayed, elsewhere it just runs.
+
+    Small kernels take less time than to start them, and a replay starts all of them at once.
+    """
+    return _Graph(program) if device.type == "cuda" else program
+
+
+class _Graph:
+    """A program as a CUDA graph. Its first calls run it, since libraries set themselves up then; the next records it."""
+
+    FIRST = 3
+
+    def __init__(self, program: Callable[[], None]) -> None:
+        self.program, self.calls = program, 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self) -> None:
+        self.calls += 1
+        if self.calls <= self.FIRST:
+            beside = torch.cuda.Stream()  # what is recorded later may not have run on the default stream
+            beside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(beside):
+                self.program()
+            torch.cuda.current_stream().wait_stream(beside)
+            return
+        if self.graph is None:
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self.program()
+        self.graph.replay()
 
 
 @contextmanager

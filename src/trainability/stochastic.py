@@ -17,7 +17,9 @@ class Draws:
     They are drawn on the CPU by the seed's generator for one purpose, so that neither the stack nor the device matters.
     """
 
-    def __init__(self, seeds: Sequence[int], purpose: tuple[str | int, ...], shape: tuple[int, ...], like: Tensor) -> None:
+    def __init__(
+        self, seeds: Sequence[int], purpose: tuple[str | int, ...], shape: tuple[int, ...], like: Tensor
+    ) -> None:
         self.generators = [_torch_generator(seed, *purpose) for seed in seeds]
         self.values = like.new_empty(len(seeds), *shape)
 

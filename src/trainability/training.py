@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainability import devices, health, seeding, stacks
+from trainability import devices, health, seeding, stacks, steps
 from trainability.cell import Cell
-from trainability.network import Mode, Network, loss_gradient
+from trainability.network import Mode, Network
 from trainability.outcome import TRAIN, VALIDATION, History, Outcome, judge
 from trainability.preprocessing import Arrays
 
@@ -44,7 +44,7 @@ def train(
     features = arrays.train_x.shape[1]
     parts = stacks.split(runs, together or stacks.most_runs(cell, features, classes, where))
     with devices.reproducible(where):
-        data = _Data(arrays, classes, dtype, where)
+        data = _Data(arrays, classes, cell.label_smoothing, dtype, where)
         outcomes = []
         for number, part in enumerate(parts, start=1):
             if len(parts) > 1:
@@ -70,12 +70,15 @@ def _train_stack(stack: _Stack, report: Callable[[str], None]) -> Outcome:
 class _Data:
     """The three splits as tensors on the device, shared by all stacks of a cell."""
 
-    def __init__(self, arrays: Arrays, classes: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self, arrays: Arrays, classes: int, smoothing: float, dtype: torch.dtype, device: torch.device
+    ) -> None:
         def split(x: np.ndarray, y: np.ndarray) -> tuple[Tensor, Tensor]:
             return torch.from_numpy(x).to(device, dtype), torch.from_numpy(y).to(device)
 
         self.x, self.y = split(arrays.train_x, arrays.train_y)
-        self.one_hot = torch.nn.functional.one_hot(self.y, classes).to(dtype)
+        one_hot = torch.nn.functional.one_hot(self.y, classes).to(dtype)
+        self.targets = one_hot * (1.0 - smoothing) + smoothing / classes  # Szegedy et al. 2016, section 7
         self.validation = split(arrays.validation_x, arrays.validation_y)
         self.test = split(arrays.test_x, arrays.test_y)
 
@@ -85,18 +88,15 @@ class _Stack:
 
     def __init__(self, cell: Cell, data: _Data, runs: list[tuple[int, float]]) -> None:
         self.cell, self.data, self.runs = cell, data, runs
-        like = data.x
-        self.network = Network(cell, data.x.shape[1], data.one_hot.shape[1], runs, like.dtype, like.device)
-        parameters = self.network.parameters
-        self.buffers = [torch.zeros_like(parameter) for parameter in parameters]
-        rates = like.new_tensor([rate for _, rate in runs]).view(-1, 1, 1)
-        self.update = cell.optimizer.start(parameters, self.network.decayed, rates)
+        x = data.x
+        self.network = Network(cell, x.shape[1], data.targets.shape[1], runs, x.dtype, x.device)
         self.steps_per_epoch = len(data.y) // cell.batch_size
+        total = self.steps_per_epoch * cell.epochs
         first, probe = slice(0, cell.batch_size), slice(0, cell.probe_examples)
+        self.step = steps.Step(cell, self.network, [rate for _, rate in runs], x, data.targets, total)
         self.probe_y = data.y[probe]
-        self.monitor = health.Monitor(self.network, data.x[probe], data.x[first], data.one_hot[first])
-        self.history = History(self.steps_per_epoch * cell.epochs, cell.depth, len(runs), like.device)
-        self.lost_at = torch.zeros(len(runs), dtype=torch.long, device=like.device)  # first non-finite loss, 0 if none
+        self.monitor = health.Monitor(self.network, x[probe], x[first], data.targets[first])
+        self.history = History(total, cell.depth, len(runs), x.device)
         self.looking = 0.0  # seconds
 
     def batches(self, epoch: int) -> Iterator[Tensor]:
@@ -106,27 +106,6 @@ class _Stack:
         orders = [seeding.generator(s, "batches", epoch).permutation(len(self.data.y))[:used] for s in seeds]
         by_seed = torch.from_numpy(np.stack(orders)).to(self.data.y.device)
         return iter(by_seed.view(len(seeds), self.steps_per_epoch, -1).unbind(1))
-
-    def step(self, batch: Tensor, number: int) -> None:
-        """One step of every run, on its seed's examples of `batch` [S, B]; `number` counts from 1."""
-        x, one_hot = self._of_runs(self.data.x, batch), self._of_runs(self.data.one_hot, batch)
-        logits = self.network.forward(x, Mode.TRAIN)
-        gradient = loss_gradient(logits, one_hot)
-        # The softmax of a row is NaN exactly when its loss is not finite; NaN then stays in the run's weights.
-        lost = gradient.sum((1, 2)).isnan() & (self.lost_at == 0)
-        self.lost_at.masked_fill_(lost, number)
-        self.network.backward(gradient, self.buffers, self.cell.optimizer.carry)
-        self.update(self.buffers)
-
-    def _of_runs(self, values: Tensor, batch: Tensor) -> Tensor:
-        """The batch's rows of `values` [N, F] for every run, [R, B, F].
-
-        Examples are read once a seed, since they come from memory, and copied for its runs, which is done in the cache.
-        """
-        by_seed = values.index_select(0, batch.reshape(-1)).view(*batch.shape, -1)
-        if len(by_seed) == 1:
-            return by_seed.expand(len(self.runs), -1, -1)
-        return by_seed.index_select(0, self.network.of_seed)
 
     def hidden_weights(self) -> list[Tensor]:
         return [layer.linear.weight.clone() for layer in self.network.hidden]
@@ -173,7 +152,7 @@ class _Stack:
             history=self.history,
             test_loss=test_loss,
             test_accuracy=test_accuracy,
-            endings=judge(self.history, self.lost_at, self.data.validation[1]),
+            endings=judge(self.history, self.step.lost_at, self.data.validation[1]),
             networks=[self.network],
             device=devices.describe(self.data.x.device),
             looking=self.looking + time.perf_counter() - clock,
