@@ -10,8 +10,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.stats import kstest, norm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,14 +20,17 @@ from trainability.activations import (
     ACTIVATIONS,
     Activation,
     Celu,
+    Crelu,
     Elu,
     Gelu,
     Glu,
     LeakyRelu,
     Maxout,
     Prelu,
+    Rrelu,
     ShiftedRelu,
     Snake,
+    Threshold,
 )
 
 CASES = [
@@ -38,6 +42,8 @@ CASES = [
     ShiftedRelu(shift=0.5),
     Gelu(approximate="tanh"),
     Snake(a=2.5),
+    Threshold(threshold=-0.5, below=0.3),
+    Rrelu(lower=0.0, upper=0.5),
     Maxout(k=3),
     *(Glu(gate=gate) for gate in ("relu", "gelu", "silu", "identity")),
 ]
@@ -62,6 +68,11 @@ TORCH: dict[str, Callable[[Tensor], Tensor]] = {
     "leaky_relu": lambda z: F.leaky_relu(z, 0.01),
     "leaky_relu(slope=0.2)": lambda z: F.leaky_relu(z, 0.2),
     "prelu": lambda z: F.prelu(z, torch.tensor([0.25], dtype=z.dtype)),
+    "threshold": lambda z: F.threshold(z, 1.0, 0.0),
+    "threshold(threshold=-0.5, below=0.3)": nn.Threshold(-0.5, 0.3),
+    "crelu": lambda z: torch.cat([F.relu(z), F.relu(-z)], -1),
+    "rrelu": F.rrelu,
+    "rrelu(lower=0, upper=0.5)": nn.RReLU(0.0, 0.5).eval(),
     "softplus": lambda z: F.softplus(z, threshold=100.0),
     "elu": F.elu,
     "elu(alpha=0.5)": lambda z: F.elu(z, 0.5),
@@ -99,7 +110,10 @@ def z() -> Tensor:
 
 
 def learned(activation: Activation) -> list[Tensor]:
-    return [torch.full((2, 1, 1), value, dtype=torch.float64) for value in activation.learned.values()]
+    """What the functions take besides their own arguments: learned parameters, and what an evaluation has for draws."""
+    parameters = [torch.full((2, 1, 1), value, dtype=torch.float64) for value in activation.learned.values()]
+    half = torch.full((1, 1, 1), 0.5, dtype=torch.float64)
+    return [*parameters, activation.randomize(half)] if activation.random else parameters
 
 
 def test_every_activation_is_compared_with_torch() -> None:
@@ -132,10 +146,12 @@ def test_backward_is_autograds(activation: Activation, z: Tensor) -> None:
 def test_backward_is_the_derivative_times_the_gradient(activation: Activation, z: Tensor) -> None:
     """The fast kernels against the definition, for every run of the stack; neither changes what it is given."""
     a = activation.value(z, *learned(activation))
-    gradient = torch.randn(a.shape, dtype=z.dtype, generator=torch.Generator().manual_seed(1))
+    shape = (*a.shape[:-1], a.shape[-1] // activation.outputs)
+    of_units = torch.randn(shape, dtype=z.dtype, generator=torch.Generator().manual_seed(1))
+    gradient = of_units.repeat(1, 1, activation.outputs)
     given = [z.clone(), a.clone(), gradient.clone()]
     found = activation.backward(gradient, z, a, *learned(activation))
-    expected = activation.derivative(z, *learned(activation)) * gradient.repeat(1, 1, activation.pieces)
+    expected = activation.derivative(z, *learned(activation)) * of_units.repeat(1, 1, activation.pieces)
     torch.testing.assert_close(found, expected)
     assert all(torch.equal(one, other) for one, other in zip([z, a, gradient], given, strict=True))
 
@@ -170,7 +186,7 @@ def test_steepest_of_hardswish_is_just_below_three() -> None:
 
 def test_negative_slope_is_that_of_leaky_units() -> None:
     sloped = {case.label for case in CASES if case.negative_slope}
-    assert sloped == {"leaky_relu", "leaky_relu(slope=0.2)", "prelu"}
+    assert sloped == {"leaky_relu", "leaky_relu(slope=0.2)", "prelu", "rrelu", "rrelu(lower=0, upper=0.5)"}
 
 
 def test_gain_is_the_integral(activation: Activation) -> None:
@@ -183,7 +199,8 @@ def test_gain_is_the_integral(activation: Activation) -> None:
 
     def power(z: float) -> float:
         one = torch.tensor([[[z]]], dtype=torch.float64)
-        return activation.value(one, *(start[:1] for start in learned(activation))).item() ** 2 * norm.pdf(z)
+        outputs = activation.value(one, *(start[:1] for start in learned(activation)))
+        return outputs.square().mean().item() * norm.pdf(z)
 
     kinks = [-3, -1, -0.5, 0, 1, 3, 6]
     assert activation.gain == pytest.approx(quad(power, -12, 12, points=kinks, limit=500)[0] ** -0.5, rel=1e-6)
@@ -191,9 +208,10 @@ def test_gain_is_the_integral(activation: Activation) -> None:
 
 def test_gain_agrees_with_the_known_ones() -> None:
     gains = {case.label: case.gain for case in CASES}
-    for label, slope in (("relu", 0.0), ("leaky_relu(slope=0.2)", 0.2), ("prelu", 0.25)):
+    for label, slope in (("relu", 0.0), ("leaky_relu(slope=0.2)", 0.2), ("prelu", 0.25), ("rrelu", 11 / 48)):
         assert gains[label] == pytest.approx(nn.init.calculate_gain("leaky_relu", slope), rel=1e-6)
     assert gains["identity"] == pytest.approx(nn.init.calculate_gain("linear"))
+    assert gains["crelu"] == pytest.approx(math.sqrt(2)), "half the outputs of twice as many are open"
     assert gains["tanh"] == pytest.approx(1.5925374, rel=1e-6), "where torch has 5/3"
     assert gains["selu"] == pytest.approx(1.0, abs=1e-6), "its fixed point, where torch has 3/4"
 
@@ -245,16 +263,17 @@ def test_place_in_the_tensor_does_not_matter(activation: Activation) -> None:
     z = z[..., : 499 // activation.pieces * activation.pieces].contiguous()
     width = z.shape[-1] // activation.pieces
     pieces = z.unflatten(-1, (activation.pieces, width))
-    start = [torch.full((1, 1, 1), value) for value in activation.learned.values()]
+    start = [value[:1].float() for value in learned(activation)]
     whole = activation.value(z, *start)
+    outputs, gradient = (some.unflatten(-1, (activation.outputs, width)) for some in (whole, whole.cos()))
     back = activation.backward(whole.cos(), z, whole, *start).unflatten(-1, (activation.pieces, width))
     slopes = activation.derivative(z, *start).unflatten(-1, (activation.pieces, width))
     for first, units in [(0, 1), (1, 3), (5, 7), (2, 13), (0, 29), (30, 31), (11, 33), (7, 101)]:
         part = pieces[..., first : first + units].reshape(1, 4, -1)
         places = slice(first, first + units)
         a = activation.value(part, *start)
-        assert torch.equal(a, whole[..., places])
-        found = activation.backward(whole.cos()[..., places].contiguous(), part, a, *start)
+        assert torch.equal(a, outputs[..., places].reshape(1, 4, -1))
+        found = activation.backward(gradient[..., places].reshape(1, 4, -1), part, a, *start)
         assert torch.equal(found, back[..., places].reshape(1, 4, -1))
         assert torch.equal(activation.derivative(part, *start), slopes[..., places].reshape(1, 4, -1))
 
@@ -293,3 +312,61 @@ def test_registry_does_not_import_torch() -> None:
 def test_prelu_is_leaky_relu_at_its_initial_slope(z: Tensor) -> None:
     slope = torch.full((2, 1, 1), 0.1, dtype=z.dtype)
     torch.testing.assert_close(Prelu().value(z, slope), LeakyRelu(slope=0.1).value(z))
+
+
+# --- two outputs, random slopes
+
+
+def test_crelu_has_the_first_outputs_of_all_units_first() -> None:
+    z = torch.tensor([[[2.0, -3.0, 0.0]]])
+    assert Crelu().value(z).tolist() == [[[2, 0, 0, 0, 3, 0]]]
+    gradient = torch.tensor([[[1.0, 10.0, 100.0, 2.0, 20.0, 200.0]]])
+    assert Crelu().backward(gradient, z, Crelu().value(z)).tolist() == [[[1, -20, 0]]]
+
+
+def test_only_crelu_has_several_outputs_and_only_rrelu_draws() -> None:
+    assert {name for name in ACTIVATIONS if ACTIVATIONS[name]().outputs != 1} == {"crelu"}
+    assert {name for name in ACTIVATIONS if ACTIVATIONS[name]().random} == {"rrelu"}
+
+
+def test_units_of_crelu_are_never_flat() -> None:
+    z = torch.cat([-torch.logspace(-30, 4, 50), torch.logspace(-30, 4, 50)]).view(1, 1, -1)
+    assert (Crelu().derivative(z).abs() == Crelu().steepest).all()
+
+
+@pytest.fixture
+def slopes(z: Tensor) -> Tensor:
+    """Random arguments of a training step, shaped as z."""
+    return Rrelu().randomize(torch.rand(z.shape, dtype=z.dtype, generator=torch.Generator().manual_seed(2)))
+
+
+def test_random_slopes_are_uniform_between_the_bounds_with_the_mean_in_the_middle() -> None:
+    draws = torch.rand(20_000, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    slopes = Rrelu(lower=0.1, upper=0.4).randomize(draws).numpy()
+    assert kstest(slopes, "uniform", args=(0.1, 0.3)).pvalue > 1e-3
+    assert Rrelu(lower=0.1, upper=0.4).randomize(torch.tensor(0.5)).item() == pytest.approx(0.25)
+    leaky = F.rrelu(torch.full((20_000,), -1.0), training=True).neg().numpy()  # torch's, from its own generator
+    assert (leaky.min(), leaky.max()) == pytest.approx((1 / 8, 1 / 3), abs=1e-3)
+    assert (Rrelu().lower, Rrelu().upper) == (1 / 8, 1 / 3)
+
+
+def test_value_with_random_slopes_is_a_prelu_with_a_slope_for_every_number(z: Tensor, slopes: Tensor) -> None:
+    leaf = z.clone().requires_grad_()
+    reference = torch.where(leaf > 0, leaf, slopes * leaf)
+    torch.testing.assert_close(Rrelu().value(z, slopes), reference.detach())
+    gradient = torch.randn(z.shape, dtype=z.dtype, generator=torch.Generator().manual_seed(1))
+    (expected,) = torch.autograd.grad(reference, leaf, gradient)
+    a, before = Rrelu().value(z, slopes), slopes.clone()
+    torch.testing.assert_close(Rrelu().backward(gradient, z, a, slopes), expected)
+    assert torch.equal(slopes, before), "the backward pass needs what the forward pass had"
+
+
+def test_one_slope_for_all_is_leaky_relu(z: Tensor) -> None:
+    rrelu = Rrelu(lower=0.2, upper=0.2)
+    slopes = rrelu.randomize(torch.rand(z.shape, dtype=z.dtype, generator=torch.Generator().manual_seed(2)))
+    torch.testing.assert_close(rrelu.value(z, slopes), LeakyRelu(slope=0.2).value(z))
+
+
+def test_bounds_of_rrelu_are_in_order() -> None:
+    with pytest.raises(ValidationError, match=r"lower=0\.5 is above upper=0\.25"):
+        Rrelu(lower=0.5, upper=0.25)

@@ -1,8 +1,9 @@
 """Activation functions: value, derivative, backward pass and the facts that other modules need of them.
 
 Shapes: a layer of `width` units in a stack of R runs has pre-activations z [R, batch, pieces * width] and
-activations a [R, batch, width]; only maxout and glu have more than one piece a unit. Learned parameters of an
-activation are tensors [R, 1, 1], one per layer and run.
+activations a [R, batch, outputs * width]; only maxout and glu have more than one piece a unit, and only crelu has more
+than one output. Learned parameters of an activation are tensors [R, 1, 1], one per layer and run; rrelu's random slopes
+come after them.
 
 `derivative` is the definition; `backward` is the same product in one pass where torch has a kernel for it. Tests
 hold both against finite differences and autograd.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from trainability.activations.base import ACTIVATIONS, Activation
 from trainability.activations.bounded import Hardsigmoid, Hardtanh, Sigmoid, Softsign, Tanh
+from trainability.activations.irregular import Crelu, Rrelu, Threshold
 from trainability.activations.multipiece import Glu, Maxout
 from trainability.activations.rectifiers import (
     Celu,
@@ -36,6 +38,7 @@ __all__ = [
     "ACTIVATIONS",
     "Activation",
     "Celu",
+    "Crelu",
     "Elu",
     "Gelu",
     "Glu",
@@ -49,6 +52,7 @@ __all__ = [
     "Prelu",
     "Relu",
     "Relu6",
+    "Rrelu",
     "Selu",
     "ShiftedRelu",
     "Sigmoid",
@@ -57,4 +61,5 @@ __all__ = [
     "Softplus",
     "Softsign",
     "Tanh",
+    "Threshold",
 ]

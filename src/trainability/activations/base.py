@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 class Activation(Component):
-    """An elementwise non-linearity (or, for maxout and glu, one over the pieces of a unit)."""
+    """An elementwise non-linearity (or, for maxout and glu, one over the pieces of a unit).
+
+    `value`, `derivative` and `backward` take the learned parameters after their own arguments and, of an activation
+    that is `random`, one tensor more, shaped as z or [1, 1, 1].
+    """
 
     @property
     def pieces(self) -> int:
@@ -50,7 +54,9 @@ class Activation(Component):
         """Weights N(0, gain^2 / fan_in) keep the size of a signal: gain = 1 / sqrt(E[f(z)^2]), z ~ N(0, 1).
 
         So He et al. 2015 (equation 9) get sqrt 2 for ReLU. Information only: no initialiser reads it. For tanh it is
-        1.593 and for SELU 1; the table of torch.nn.init.calculate_gain has 5/3 and 3/4 instead.
+        1.593 and for SELU 1; the table of torch.nn.init.calculate_gain has 5/3 and 3/4 instead. The next layer's
+        fan_in counts every output of a unit, so that of several the mean square counts; a random argument is that of
+        an evaluation.
         """
         import torch
 
@@ -64,11 +70,11 @@ class Activation(Component):
         return {}
 
     def value(self, z: Tensor, *learned: Tensor) -> Tensor:
-        """Activations [R, batch, width] of pre-activations z [R, batch, pieces * width]."""
+        """Activations [R, batch, outputs * width] of pre-activations z [R, batch, pieces * width]."""
         raise NotImplementedError
 
     def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
-        """Derivative of a unit's activation by each of its pre-activations, shaped as z."""
+        """Derivative of a unit's activation, the sum of its outputs, by each of its pre-activations, shaped as z."""
         raise NotImplementedError
 
     def backward(self, gradient: Tensor, z: Tensor, a: Tensor, *learned: Tensor) -> Tensor:
@@ -80,9 +86,12 @@ class Activation(Component):
         return ()
 
     def _power(self, z: Tensor, density: Tensor) -> float:
-        """E[f(z)^2] on a grid z with the standard normal's weights `density`."""
-        values = self.value(z, *(z.new_tensor(start) for start in self.learned.values()))
-        return values.square().mul_(density).sum().item()
+        """E[f(z)^2], the mean over a unit's outputs, on a grid z with the standard normal's weights `density`."""
+        arguments = [z.new_tensor(start) for start in self.learned.values()]
+        if self.random:
+            arguments.append(self.randomize(z.new_tensor(0.5)))
+        squares = self.value(z, *arguments).square().unflatten(-1, (self.outputs, -1)).mean(-2)
+        return squares.mul_(density).sum().item()
 
 
 ACTIVATIONS: Registry[Activation] = Registry("activation")

@@ -69,7 +69,7 @@ class Relu6(Activation):
 class ShiftedRelu(Activation):
     """f(z) = max(-shift, z), f' = 1 for z > -shift, else 0 (Clevert et al. 2015's SReLU, shift 1).
 
-    torch.nn.Threshold(-shift, -shift) is the same; with other pairs that one is not continuous.
+    `threshold` with -shift for both of its parameters is the same; with other pairs that one is not continuous.
     """
 
     name: Literal["shifted_relu"] = "shifted_relu"
