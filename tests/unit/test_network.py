@@ -2,132 +2,111 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from reference_network import MODULES, Reference
 from torch import Tensor, nn
 
 from trainability.activations import ACTIVATIONS
 from trainability.cell import Cell
-from trainability.network import BatchNorm, Mode, Network, loss_gradient, parameter_count, units
+from trainability.network import Mode, Network, loss_gradient
 from trainability.normalizations import NORMALIZATIONS
+from trainability.normalizers import BatchNormalizer
 
 FEATURES, CLASSES, BATCH = 5, 4, 8
-
-
-class Maxout(nn.Module):
-    def forward(self, z: Tensor) -> Tensor:
-        return z.unflatten(-1, (2, -1)).amax(-2)
-
-
-class Snake(nn.Module):
-    def forward(self, z: Tensor) -> Tensor:
-        return z + z.sin() ** 2
-
-
-MODULES: dict[str, Callable[[], nn.Module]] = {
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU,
-    "prelu": nn.PReLU,
-    "elu": nn.ELU,
-    "maxout": Maxout,
-    "identity": nn.Identity,
-    "softsign": nn.Softsign,
-    "hardtanh": nn.Hardtanh,
-    "hardsigmoid": nn.Hardsigmoid,
-    "relu6": nn.ReLU6,
-    "shifted_relu": lambda: nn.Threshold(-1.0, -1.0),
-    "softplus": lambda: nn.Softplus(threshold=100.0),
-    "selu": nn.SELU,
-    "celu": nn.CELU,
-    "silu": nn.SiLU,
-    "hardswish": nn.Hardswish,
-    "gelu": nn.GELU,
-    "mish": nn.Mish,
-    "snake": Snake,
-    "glu": nn.GLU,
-}
 
 
 def test_every_activation_has_its_module() -> None:
     assert set(MODULES) == set(ACTIVATIONS)
 
 
-def reference(network: Network, cell: Cell, run: int) -> nn.Sequential:
-    """One run of the stack as torch.nn modules with the same weights."""
-    modules: list[nn.Module] = []
-    for layer in network.hidden:
-        bias = layer.linear.bias
-        modules.append(_linear(layer.linear.weight[run], None if bias is None else bias[run, 0]))
-        norm = cell.normalization
-        batchnorm = [
-            nn.BatchNorm1d(n.gamma.shape[-1], eps=norm.eps, momentum=norm.momentum, affine=norm.affine)
-            for n in (layer.before, layer.after)
-            if n is not None
-        ]
-        activation = [MODULES[cell.activation.name]()]
-        modules += batchnorm + activation if norm.position == "before" else activation + batchnorm
-    classes = slice(0, network.output.classes)
-    modules.append(_linear(network.output.weight[run][:, classes], network.output.bias[run, 0, classes]))
-    return nn.Sequential(*modules).to(network.output.weight.dtype)
-
-
-def _linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
-    linear = nn.Linear(*weight.shape, bias=bias is not None, dtype=weight.dtype)
-    with torch.no_grad():
-        linear.weight.copy_(weight.T)
-        if bias is not None:
-            linear.bias.copy_(bias)
-    return linear
-
-
-def reference_gradients(module: nn.Sequential) -> list[Tensor]:
-    """Gradients in the stack's order: of each layer weight, bias, learned slope, then gamma and beta."""
-    order = {nn.Linear: 0, nn.PReLU: 1, nn.BatchNorm1d: 2}
-    layers, gradients = [], []
-    for part in module:
-        if isinstance(part, nn.Linear):
-            layers.append([])
-        if type(part) in order:
-            layers[-1].append(part)
-    for parts in layers:
-        for part in sorted(parts, key=lambda p: order[type(p)]):
-            for parameter in part.parameters():
-                assert parameter.grad is not None
-                gradients.append(parameter.grad.T if parameter.grad.ndim == 2 else parameter.grad)
-    return gradients
-
-
-def batch(runs: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+def batch(runs: int, dtype: torch.dtype = torch.float64, features: int = FEATURES) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(runs, BATCH, FEATURES, dtype=dtype, generator=generator)
+    x = torch.randn(runs, BATCH, features, dtype=dtype, generator=generator)
     return x, torch.randint(0, CLASSES, (runs, BATCH), generator=generator)
 
 
-@pytest.mark.parametrize(("activation", "normalization"), list(itertools.product(MODULES, NORMALIZATIONS)))
-def test_forward_and_backward_are_torchs(make_cell: Any, activation: str, normalization: str) -> None:
-    cell = make_cell(activation=activation, normalization=normalization, bias=0.1)
-    network = Network(cell, FEATURES, CLASSES, dtype=torch.float64)
+NORMS: list[Any] = [
+    *(name for name in NORMALIZATIONS if name != "groupnorm"),
+    {"name": "groupnorm", "groups": 2},
+    {"name": "groupnorm", "groups": 4, "place": "after"},
+    *({"name": name, "place": "after"} for name in ("layernorm", "rmsnorm")),
+]
+SHAPES: list[dict[str, Any]] = [
+    {"architecture": "residual_mlp", "depth": 5},
+    {"architecture": {"name": "residual_mlp", "block": 1}, "depth": 3},
+    {"architecture": "cnn", "depth": 4},
+    {"architecture": {"name": "cnn", "convolutions": 1, "pooling": "mean", "head": "flatten"}, "depth": 3},
+    {"architecture": {"name": "cnn", "pooling": "none", "kernel": 5, "growth": 1}, "depth": 2},
+    {"architecture": "residual_cnn", "depth": 7},
+    {"architecture": {"name": "residual_cnn", "stages": 2, "pooling": "mean"}, "depth": 9},
+]
+
+
+def assert_torchs(cell: Cell, features: int) -> None:
+    """Logits of training and evaluation and all gradients, of every run, are those of torch.nn and autograd."""
+    network = Network(cell, features, CLASSES, dtype=torch.float64)
     runs = len(cell.runs)
-    x, y = batch(runs)
+    x, y = batch(runs, features=features)
     buffers = [torch.full_like(parameter, 0.5) for parameter in network.parameters]
-    modules = [reference(network, cell, run) for run in range(runs)]
+    modules = [Reference(network, cell, run) for run in range(runs)]
+    network.renew()
     logits = network.forward(x, Mode.TRAIN)
     network.backward(loss_gradient(logits, nn.functional.one_hot(y, CLASSES).double()), buffers, carry=0.25)
+    expected = [module(x[run]) for run, module in enumerate(modules)]  # while the random slopes are those of training
     evaluated = network.forward(x, Mode.EVALUATE)
     for run, module in enumerate(modules):
-        expected = module(x[run])
-        nn.functional.cross_entropy(expected, y[run]).backward()
-        torch.testing.assert_close(logits[run], expected.detach())
-        for buffer, gradient in zip(buffers, reference_gradients(module), strict=True):
+        nn.functional.cross_entropy(expected[run], y[run]).backward()
+        torch.testing.assert_close(logits[run], expected[run].detach())
+        for buffer, gradient in zip(buffers, module.ordered(lambda parameter: parameter.grad), strict=True):
             accumulated = buffer[run, ..., : gradient.shape[-1]].reshape(gradient.shape)  # without spare columns
-            torch.testing.assert_close(accumulated, 0.25 * 0.5 + gradient, rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(accumulated, 0.25 * 0.5 + gradient, rtol=1e-8, atol=1e-11)
         torch.testing.assert_close(evaluated[run], module.eval()(x[run]).detach())
+
+
+@pytest.mark.parametrize("activation", MODULES)
+@pytest.mark.parametrize("normalization", NORMS, ids=str)
+def test_forward_and_backward_are_torchs(make_cell: Any, activation: str, normalization: Any) -> None:
+    assert_torchs(make_cell(activation=activation, normalization=normalization, bias=0.1, width=8), FEATURES)
+
+
+@pytest.mark.parametrize("activation", ["relu", "prelu", "maxout", "crelu", "rrelu"])
+@pytest.mark.parametrize("normalization", NORMS, ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_other_architectures_are_torchs(make_cell: Any, shape: Any, activation: str, normalization: Any) -> None:
+    cell = make_cell(**shape, activation=activation, normalization=normalization, bias=0.1, width=8, seeds=[0, 1])
+    assert_torchs(cell, 64)
+
+
+def test_weight_standardization_forgets_scale_and_mean(make_cell: Any) -> None:
+    cell = make_cell(normalization={"name": "weight_standardization", "eps": 0.0})
+    one, other = (Network(cell, FEATURES, CLASSES, dtype=torch.float64) for _ in range(2))
+    for layer in other.hidden:
+        layer.linear.weight.mul_(7.0).add_(3.0)
+    x, _ = batch(6)
+    torch.testing.assert_close(one.forward(x, Mode.PROBE), other.forward(x, Mode.PROBE))
+
+
+def test_dropped_inputs_belong_to_the_seed(make_cell: Any) -> None:
+    network = Network(make_cell(input_dropout=0.5), 200, CLASSES)
+    network.renew()
+    seen = network.enter(torch.ones(6, BATCH, 200), Mode.TRAIN)
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], seen[2])
+    assert seen.unique().tolist() == [0.0, 2.0]
+    assert torch.equal(network.enter(torch.ones(6, BATCH, 200), Mode.PROBE), torch.ones(6, BATCH, 200))
+
+
+def test_initial_weights_of_a_convolution_have_torchs_fans(make_cell: Any) -> None:
+    """fan_in and fan_out count the window, as torch.nn.init does; the variance is that of the scheme."""
+    cell = make_cell(architecture="cnn", depth=4, width=32, init="xavier_normal", seeds=20, learning_rates=[0.1])
+    network = Network(cell, 64, CLASSES)
+    weight = network.hidden[3].linear.weight  # 64 channels to 64
+    assert weight.shape == (20, 9 * 64, 64)
+    fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(torch.empty(64, 64, 3, 3))
+    assert weight.var().item() == pytest.approx(2 / (fan_in + fan_out), rel=0.01)
 
 
 def test_carry_zero_forgets_the_buffer(make_cell: Any) -> None:
@@ -143,9 +122,11 @@ def test_carry_zero_forgets_the_buffer(make_cell: Any) -> None:
 
 
 class TestBatchNorm:
-    def norm(self, **parameters: float) -> BatchNorm:
+    def norm(self, **parameters: float) -> BatchNormalizer:
         spec = NORMALIZATIONS["batchnorm"](**parameters)
-        return BatchNorm(spec, runs=3, units=FEATURES, like=torch.empty(0, dtype=torch.float64))
+        norm = spec.start(runs=3, units=FEATURES, positions=1, like=torch.empty(0, dtype=torch.float64))
+        assert isinstance(norm, BatchNormalizer)
+        return norm
 
     def test_running_statistics_are_torchs(self) -> None:
         norm, modules = self.norm(), [nn.BatchNorm1d(FEATURES).double() for _ in range(3)]
@@ -183,6 +164,7 @@ class TestDropout:
         """Runs of one seed drop the same units; other seeds drop others; the rest is scaled up."""
         network = Network(make_cell(dropout=0.4, width=50), FEATURES, CLASSES)
         x = torch.ones(6, BATCH, 50)
+        network.renew()
         dropout = network.hidden[0].dropout
         assert dropout is not None
         y = dropout.forward(x, Mode.TRAIN)
@@ -198,29 +180,11 @@ class TestDropout:
 
     def test_backward_uses_the_mask(self, make_cell: Any) -> None:
         network = Network(make_cell(dropout=0.4), FEATURES, CLASSES)
+        network.renew()
         dropout = network.hidden[0].dropout
         assert dropout is not None
         y = dropout.forward(torch.ones(6, BATCH, 6), Mode.TRAIN)
         assert torch.equal(dropout.backward(torch.ones(6, BATCH, 6)), y)
-
-
-@pytest.mark.parametrize("activation", list(MODULES))
-@pytest.mark.parametrize("normalization", list(NORMALIZATIONS))
-@pytest.mark.parametrize("sizing", ["width", "parameters"])
-def test_parameters_are_counted(make_cell: Any, activation: str, normalization: str, sizing: str) -> None:
-    cell = make_cell(activation=activation, normalization=normalization, sizing=sizing, width=20)
-    network = Network(cell, FEATURES, CLASSES)
-    counted = parameter_count(cell, FEATURES, CLASSES, network.width, cell.activation.pieces)
-    hidden = [parameter for layer in network.hidden for parameter in layer.parameters]
-    assert counted == sum(p[0].numel() for p in hidden) + (network.width + 1) * CLASSES  # without spare columns
-
-
-def test_equal_parameters_mean_as_many_units_as_fit(make_cell: Any) -> None:
-    cell = make_cell(activation="maxout", sizing="parameters", width=64, depth=5)
-    most = parameter_count(cell, 64, 10, 64, 1)
-    width = units(cell, 64, 10)
-    assert 40 < width < 64
-    assert parameter_count(cell, 64, 10, width, 2) <= most < parameter_count(cell, 64, 10, width + 1, 2)
 
 
 def test_seeds_share_weights_and_schemes_share_noise(make_cell: Any) -> None:

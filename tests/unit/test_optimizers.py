@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
+from recording import Recording
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainability.clipping import clip
 from trainability.optimizers import OPTIMIZERS, Adam, AdamW, Optimizer, RmsProp, Sgd
@@ -99,23 +99,6 @@ def test_every_step_is_torchs(optimizer: Optimizer, most: float | None) -> None:
             their.step()
             for ours, parameter in zip(stacked, parameters, strict=True):
                 torch.testing.assert_close(ours[run], parameter.detach(), rtol=1e-9, atol=1e-12)
-
-
-class Recording(TorchDispatchMode):
-    """What a CUDA graph holds: every kernel, with the tensors and the numbers that it was called with."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[tuple[Any, Any, Any, Any]] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self.calls.append((func, args, kwargs or {}, result))
-        return result
-
-    def replay(self) -> None:
-        for func, args, kwargs, result in self.calls:
-            result.copy_(func(*args, **kwargs))
 
 
 @pytest.mark.parametrize("raw", [False, True])

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_network import reference
+from recording import Recording
+from reference_network import Reference
 from torch import nn
 
-from trainability import seeding, training
+from trainability import devices, seeding, training
 from trainability.activations import ACTIVATIONS
 from trainability.cell import Cell
 from trainability.network import Network
@@ -26,19 +27,28 @@ CLASSES = 4
 VARIANTS = [{"name": "gelu", "approximate": "tanh"}, {"name": "glu", "gate": "silu"}, {"name": "snake", "a": 5.0}]
 
 
-def train_alone(cell: Cell, arrays: Arrays, run: int) -> tuple[nn.Sequential, list[float]]:
+def optimizer_of(cell: Cell, module: Reference, rate: float) -> torch.optim.Optimizer:
+    """torch's own, with weight decay on the weights of linear maps only."""
+    spec: Any = cell.optimizer
+    weights = module.linear_weights()
+    others = [p for p in module.parameters() if all(p is not w for w in weights)]
+    groups = [{"params": weights, "weight_decay": spec.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if spec.name == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=spec.momentum, nesterov=spec.nesterov)
+    kinds: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}
+    return kinds[spec.name](groups, lr=rate)
+
+
+def train_alone(cell: Cell, arrays: Arrays, run: int) -> tuple[Reference, list[float]]:
     """One run of a cell with torch.nn and torch.optim, as a user would write it; validation accuracy per step."""
     seed, rate = cell.runs[run]
-    module = reference(Network(cell, arrays.train_x.shape[1], CLASSES, dtype=torch.float64), cell, run)
-    weights = [m.weight for m in module if isinstance(m, nn.Linear)]
-    others = [p for p in module.parameters() if all(p is not w for w in weights)]
-    decay = cell.optimizer.weight_decay
-    groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-    if cell.optimizer.name == "sgd":
-        optimizer: torch.optim.Optimizer = torch.optim.SGD(groups, lr=rate, momentum=cell.optimizer.momentum)
-    else:
-        optimizer = torch.optim.Adam(groups, lr=rate)
+    module = Reference(Network(cell, arrays.train_x.shape[1], CLASSES, dtype=torch.float64), cell, run)
+    optimizer = optimizer_of(cell, module, rate)
     x, y = torch.from_numpy(arrays.train_x).double(), torch.from_numpy(arrays.train_y)
+    total = cell.epochs * (len(y) // cell.batch_size)
+    factors = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda done: cell.schedule.factor(min(done + 1, total), total)
+    )
     accuracies = []
     for epoch in range(cell.epochs):
         order = torch.from_numpy(seeding.generator(seed, "batches", epoch).permutation(len(y)))
@@ -46,8 +56,12 @@ def train_alone(cell: Cell, arrays: Arrays, run: int) -> tuple[nn.Sequential, li
         for batch in order.split(cell.batch_size):
             if len(batch) == cell.batch_size:  # 43 examples are 5 batches of 8
                 optimizer.zero_grad()
-                nn.functional.cross_entropy(module(x[batch]), y[batch]).backward()
+                smoothing = cell.label_smoothing
+                nn.functional.cross_entropy(module(x[batch]), y[batch], label_smoothing=smoothing).backward()
+                if cell.gradient_clipping is not None:
+                    nn.utils.clip_grad_norm_(module.parameters(), cell.gradient_clipping)
                 optimizer.step()
+                factors.step()
                 with torch.no_grad():
                     answers = module.eval()(torch.from_numpy(arrays.validation_x).double()).argmax(-1)
                 module.train()
@@ -55,7 +69,31 @@ def train_alone(cell: Cell, arrays: Arrays, run: int) -> tuple[nn.Sequential, li
     return module, accuracies
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", {"name": "sgd", "momentum": 0.0}, "adam"], ids=str)
+def assert_equals_single_trainings(cell: Cell, arrays: Arrays) -> None:
+    outcome = train(cell, arrays, CLASSES, dtype=torch.float64)
+    for run in range(len(cell.runs)):
+        module, accuracies = train_alone(cell, arrays, run)
+        theirs = module.ordered(lambda parameter: parameter.detach())
+        for ours, other in zip(outcome.networks[0].parameters, theirs, strict=True):
+            mine = ours[run, ..., : other.shape[-1]].reshape(other.shape)  # without spare columns
+            torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-9)
+        history = outcome.history
+        assert history.steps == [0, 8, 11, 15]
+        found = history.curves["validation_accuracy"][1:, run].tolist()
+        assert found == pytest.approx([accuracies[step - 1] for step in history.steps[1:]])
+
+
+OPTIMIZERS: list[Any] = [
+    "sgd",
+    {"name": "sgd", "momentum": 0.0},
+    {"name": "sgd", "nesterov": True},
+    "adam",
+    "adamw",
+    "rmsprop",
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
 @pytest.mark.parametrize(
     ("activation", "normalization"),
     [("relu", "none"), ("prelu", "batchnorm"), ("maxout", "batchnorm_fixed"), ("tanh", "batchnorm_after")],
@@ -64,27 +102,88 @@ def test_stack_equals_single_trainings(
     make_cell: Any, arrays: Arrays, activation: str, normalization: str, optimizer: Any
 ) -> None:
     decayed = {"name": optimizer} if isinstance(optimizer, str) else optimizer
+    optimizer = {**decayed, "weight_decay": 0.01}
+    rates = [0.001, 0.01] if optimizer["name"] == "rmsprop" else [0.01, 0.1]  # its first step is ten times the rate
+    factors = {"activation": activation, "normalization": normalization, "learning_rates": rates}
+    cell = make_cell(**factors, optimizer=optimizer, epochs=3)
+    assert_equals_single_trainings(cell, arrays)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"gradient_clipping": 0.5},
+        {"label_smoothing": 0.2},
+        {"schedule": {"name": "cosine", "warmup": 0.3}},
+        {"schedule": "step", "gradient_clipping": 0.5, "label_smoothing": 0.1, "optimizer": "adamw"},
+        {"activation": "crelu", "normalization": "layernorm"},
+        {"normalization": "rmsnorm", "optimizer": {"name": "sgd", "nesterov": True}, "gradient_clipping": 1.0},
+        {"normalization": "weight_standardization"},
+        {"architecture": "residual_mlp", "depth": 3, "normalization": "batchnorm"},
+    ],
+    ids=str,
+)
+def test_recipe_equals_single_trainings(make_cell: Any, arrays: Arrays, recipe: Any) -> None:
+    assert_equals_single_trainings(make_cell(**{"epochs": 3, "width": 8, **recipe}), arrays)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "depth", "normalization"),
+    [("cnn", 4, "batchnorm"), ({"name": "cnn", "head": "flatten"}, 3, "none"), ("residual_cnn", 7, "batchnorm")],
+)
+def test_convolutions_equal_single_trainings(
+    make_cell: Any, images: Arrays, architecture: Any, depth: int, normalization: str
+) -> None:
     cell = make_cell(
-        activation=activation,
-        normalization=normalization,
-        optimizer={**decayed, "weight_decay": 0.01},
-        epochs=3,
+        architecture=architecture, depth=depth, normalization=normalization, epochs=3, seeds=[0], activation="tanh"
     )
-    outcome = train(cell, arrays, CLASSES, dtype=torch.float64)
-    for run in range(len(cell.runs)):
-        module, accuracies = train_alone(cell, arrays, run)
-        linear = [m for m in module if isinstance(m, nn.Linear)]
-        stacked = [*(layer.linear for layer in outcome.networks[0].hidden), outcome.networks[0].output]
-        for one, other in zip(stacked, linear, strict=True):
-            outputs = slice(0, other.out_features)  # without the last layer's spare columns
-            torch.testing.assert_close(one.weight[run][:, outputs], other.weight.detach().T, rtol=1e-6, atol=1e-9)
-            assert (one.bias is None) == (other.bias is None)
-            if other.bias is not None:
-                torch.testing.assert_close(one.bias[run, 0, outputs], other.bias.detach(), rtol=1e-6, atol=1e-9)
-        history = outcome.history
-        assert history.steps == [0, 8, 11, 15]
-        found = history.curves["validation_accuracy"][1:, run].tolist()
-        assert found == pytest.approx([accuracies[step - 1] for step in history.steps[1:]])
+    assert_equals_single_trainings(cell, images)
+
+
+@pytest.fixture
+def images() -> Arrays:
+    """8 x 8 images whose class is the quarter that is bright; 43 for training, so that a batch is left over."""
+    rng = np.random.default_rng(1)
+
+    def split(examples: int) -> tuple[Any, Any]:
+        labels = np.arange(examples) % CLASSES
+        x = rng.normal(size=(examples, 2, 4, 2, 4))
+        x[np.arange(examples), labels // 2, :, labels % 2] += 1.0
+        return x.reshape(examples, 64).astype(np.float32), labels
+
+    train, validation, test = split(43), split(24), split(20)
+    return Arrays(*train, *validation, *test)
+
+
+RECORDED: list[Any] = [
+    {"normalization": "batchnorm", "dropout": 0.3, "input_dropout": 0.2, "schedule": "cosine"},
+    {"activation": "rrelu", "optimizer": "adam", "gradient_clipping": 0.5},
+    {"architecture": "residual_cnn", "depth": 7, "optimizer": {"name": "sgd", "nesterov": True}},
+    {"learning_rates": [0.01, 1e30]},
+]
+
+
+@pytest.mark.parametrize("factors", RECORDED, ids=str)
+def test_a_recorded_step_is_every_step(make_cell: Any, images: Arrays, factors: Any) -> None:
+    """Bit for bit, as a CUDA graph replays it: all that differs between steps is in tensors that `prepare` writes."""
+    cell = make_cell(**factors)
+    traces = []
+    for recorded in (False, True):
+        with devices.reproducible(torch.device("cpu")):
+            data = training._Data(images, CLASSES, cell.label_smoothing, torch.float32, torch.device("cpu"))
+            stack, recording, trace = training._Stack(cell, data, cell.runs), Recording(), []
+            for number, batch in enumerate([*stack.batches(0), *stack.batches(1)], start=1):
+                stack.step.prepare(batch, number)
+                if recorded and number > 1:
+                    recording.replay()
+                else:
+                    with recording:
+                        stack.step.run()
+                trace.append([*(p.clone() for p in stack.network.parameters), stack.step.lost_at.clone()])
+        traces.append(trace)
+    for step, (one, other) in enumerate(zip(*traces, strict=True), start=1):
+        assert all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(one, other, strict=True)), f"step {step}"
+    assert not torch.equal(traces[0][0][0], traces[0][1][0])
 
 
 def figures(outcome: Outcome, run: int) -> list[np.ndarray]:
@@ -108,6 +207,26 @@ def test_run_does_not_depend_on_its_stack(make_cell: Any, arrays: Arrays, activa
     together = train(cell, arrays, CLASSES)
     for subset in ([5], [3, 1]):
         apart = train(cell, arrays, CLASSES, runs=[cell.runs[run] for run in subset])
+        for position, run in enumerate(subset):
+            assert_same_bits(apart, position, together, run)
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        {"architecture": "cnn", "depth": 4, "normalization": "groupnorm", "width": 8},
+        {"architecture": "cnn", "depth": 4, "normalization": "batchnorm", "activation": "maxout", "width": 5},
+        {"architecture": "residual_cnn", "depth": 7, "normalization": "weight_standardization", "dropout": 0.1},
+        {"architecture": "residual_mlp", "normalization": "layernorm", "gradient_clipping": 0.1, "width": 13},
+        {"normalization": "rmsnorm", "optimizer": "rmsprop", "schedule": "cosine", "input_dropout": 0.1, "width": 13},
+    ],
+    ids=str,
+)
+def test_run_of_any_shape_does_not_depend_on_its_stack(make_cell: Any, images: Arrays, factors: Any) -> None:
+    cell = make_cell(**factors)
+    together = train(cell, images, CLASSES)
+    for subset in ([5], [3, 1]):
+        apart = train(cell, images, CLASSES, runs=[cell.runs[run] for run in subset])
         for position, run in enumerate(subset):
             assert_same_bits(apart, position, together, run)
 
@@ -215,7 +334,7 @@ def test_test_split_is_never_looked_at_before_the_end(make_cell: Any, arrays: Ar
 
 def test_each_epoch_has_its_own_order(make_cell: Any, arrays: Arrays) -> None:
     cell = make_cell(learning_rates=[0.01, 0.1])
-    data = training._Data(arrays, CLASSES, torch.float32, torch.device("cpu"))
+    data = training._Data(arrays, CLASSES, 0.0, torch.float32, torch.device("cpu"))
     stack = training._Stack(cell, data, cell.runs)
     first, second = torch.stack(list(stack.batches(0))), torch.stack(list(stack.batches(1)))
     assert first.shape == (5, 3, 8), "steps, seeds, examples: runs of one seed share their batches"

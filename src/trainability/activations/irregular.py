@@ -22,7 +22,7 @@ class Threshold(Activation):
     a jump at the threshold, and no gradient that tells of it.
     """
 
-    formula: ClassVar[str] = r"f(z) = z \; (z > 	heta), \;\; b \; (z \leq 	heta)"
+    formula: ClassVar[str] = r"f(z) = z \; (z > \theta), \;\; b \; (z \leq \theta)"
     reference: ClassVar[str] = "Konda et al. 2014, Zero-bias Autoencoders and the Benefits of Co-adapting Features"
 
     name: Literal["threshold"] = "threshold"
