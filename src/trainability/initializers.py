@@ -7,18 +7,21 @@ same noise carried through the normal distribution function: comparisons between
 
 from __future__ import annotations
 
+import hashlib
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from trainability import seeding
 from trainability.registry import Component, Registry
 
 Array = NDArray[np.float64]
 Positive = Annotated[float, Field(gt=0)]
 TRUNCATED = 2.0  # standard deviations at which truncated_normal is cut
+ASYMMETRIC = 0.6007  # standard deviation of rai's normal numbers, times sqrt(fan_in)
 
 
 class Initializer(Component):
@@ -232,8 +235,39 @@ class Orthogonal(Initializer):
     gain: Positive = 1.0
 
     def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
-        maps = np.split(noise, noise.shape[1] // fan_out, axis=1)
-        return self.gain * np.concatenate([_orthogonal(part) for part in maps], axis=1)
+        return self.gain * _orthogonal_maps(noise, fan_out)
+
+
+@INITIALIZERS.register
+class Lsuv(Initializer):
+    """Layer-sequential unit-variance: orthonormal weights, rescaled until each layer's linear outputs have variance 1.
+
+    Layer by layer from the input, on training examples, until the variance is within `tolerance` of 1 or after
+    `iterations` rescalings (Mishkin & Matas 2016, algorithm 1, with its tolerance). See `calibration.rescale`.
+    """
+
+    formula: ClassVar[str] = (
+        r"W \leftarrow W / \sqrt{\mathrm{Var}(x W)}, \;\;"
+        r" W^\top W = I \; \mathrm{at \; first}"
+    )
+    reference: ClassVar[str] = "Mishkin & Matas 2016, All You Need Is a Good Init, algorithm 1"
+
+    name: Literal["lsuv"] = "lsuv"
+    tolerance: Positive = 0.1
+    iterations: Annotated[int, Field(ge=1)] = 10
+
+    @property
+    def calibrated(self) -> bool:
+        return True
+
+    def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
+        return _orthogonal_maps(noise, fan_out)
+
+
+def _orthogonal_maps(noise: Array, fan_out: int) -> Array:
+    """An orthogonal matrix for each linear map to `fan_out` units, side by side."""
+    maps = np.split(noise, noise.shape[1] // fan_out, axis=1)
+    return np.concatenate([_orthogonal(part) for part in maps], axis=1)
 
 
 def _orthogonal(noise: Array) -> Array:
@@ -263,3 +297,42 @@ class Sparse(Initializer):
         weights = np.zeros_like(noise)
         np.put_along_axis(weights, chosen, self.std * np.take_along_axis(noise, chosen, axis=0), axis=0)
         return weights
+
+
+@INITIALIZERS.register
+class RandomizedAsymmetric(Initializer):
+    """One entry of each unit's (weights, bias) is drawn from Beta(2, 1), all others from N(0, 0.6007^2 / fan_in).
+
+    Which of the fan_in + 1 it is, is equally likely. That entry is positive, and so are a ReLU's inputs: fewer units
+    are born dead (Lu et al. 2020, section 4). With the constant, the positive root of s^2 + 4 sqrt(2) s / (3 sqrt(pi))
+    = 1, signals keep their size at the most. The factor `bias` is added to the biases; a layer without biases, before
+    a normalization, has only the weights.
+    """
+
+    formula: ClassVar[str] = (
+        r"(w, b)_j \sim N(0, \, 0.6007^2 / n_{in}), \;\; (w, b)_k \sim \mathrm{Beta}(2, 1) \;"
+        r" \mathrm{for \; one \; random} \; k \leq n_{in} + 1"
+    )
+    reference: ClassVar[str] = "Lu, Shin, Su & Karniadakis 2020, Dying ReLU and Initialization, section 4"
+
+    name: Literal["rai"] = "rai"
+
+    def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
+        return self._entries(noise)[:-1]
+
+    def bias(self, noise: Array, start: float) -> Array:
+        return self._entries(noise)[-1] + start
+
+    def _entries(self, noise: Array) -> Array:
+        """Weights and, last, bias of every unit [fan_in + 1, units].
+
+        What the weights' noise does not hold comes from a generator that follows from it. It is rounded for that, since
+        the last bit of a draw may be another one on another machine.
+        """
+        inputs, count = noise.shape
+        digest = hashlib.sha256(noise.round(6).tobytes()).hexdigest()
+        rng = seeding.generator(0, "asymmetric", digest)
+        entries = np.concatenate([noise, rng.standard_normal((1, count))]) * (ASYMMETRIC / math.sqrt(inputs))
+        chosen = rng.integers(inputs + 1, size=(1, count))
+        np.put_along_axis(entries, chosen, np.sqrt(rng.random((1, count))), axis=0)  # F(x) = x^2 of Beta(2, 1)
+        return entries
