@@ -42,6 +42,7 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "hardsigmoid": nn.Hardsigmoid,
     "relu6": nn.ReLU6,
     "shifted_relu": lambda: nn.Threshold(-1.0, -1.0),
+    "threshold": lambda: nn.Threshold(1.0, 0.0),
     "softplus": lambda: nn.Softplus(threshold=100.0),
     "selu": nn.SELU,
     "celu": nn.CELU,
