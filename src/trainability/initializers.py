@@ -248,7 +248,7 @@ class Lsuv(Initializer):
 
     formula: ClassVar[str] = (
         r"W \leftarrow W / \sqrt{\mathrm{Var}(x W)}, \;\;"
-        r" W^\top W = I \; \mathrm{at \; first}"
+        r" W^T W = I \; \mathrm{at \; first}"
     )
     reference: ClassVar[str] = "Mishkin & Matas 2016, All You Need Is a Good Init, algorithm 1"
 
