@@ -138,10 +138,10 @@ class Cnn(_Convolutional):
 class ResidualCnn(_Convolutional):
     """A residual convolutional network in the manner of ResNets for CIFAR-10 (He et al. 2016a, 2016b).
 
-    A first convolution, then `stages` stages of blocks of two convolutions with shortcuts as in `residual_mlp`. Between
-    stages `pooling` halves the image and units grow `growth` times; there the stream is halved by 2 x 2 means and filled
-    up with zeros, which needs no parameters (option A of He et al. 2016a; they take every second pixel). The output
-    layer sees the mean over positions. `depth` is 1 + 2 x stages x the blocks of a stage.
+    A first convolution, then `stages` stages of blocks of two convolutions with shortcuts as in `residual_mlp`.
+    Between stages `pooling` halves the image and units grow `growth` times; there the stream is halved by 2 x 2 means
+    and filled up with zeros, which needs no parameters (option A of He et al. 2016a, who take every second pixel). The
+    output layer sees the mean over positions. `depth` is 1 + 2 x stages x the blocks of a stage.
     """
 
     name: Literal["residual_cnn"] = "residual_cnn"
@@ -174,5 +174,6 @@ class ResidualCnn(_Convolutional):
     def problem(self, image: Grid, depth: int) -> str:
         whole = 2 * self.stages
         if depth <= 1 or (depth - 1) % whole:
-            return f"depth {depth} must be 1 + a multiple of {whole}, two convolutions a block in each of {self.stages} stages"
+            blocks = f"two convolutions for each block of {self.stages} equal stages"
+            return f"depth {depth} must be 1 + a multiple of {whole}: {blocks}"
         return super().problem(image, depth)

@@ -38,7 +38,7 @@ def describe(device: torch.device) -> str:
 
 
 def captured(program: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """A program over tensors that stay where they are; on CUDA it is recorded once and replayed, elsewhere it just runs.
+    """A program over tensors that stay where they are: on CUDA it is recorded once and replayed, elsewhere it runs.
 
     Small kernels take less time than to start them, and a replay starts all of them at once.
     """
@@ -46,7 +46,7 @@ def captured(program: Callable[[], None], device: torch.device) -> Callable[[], 
 
 
 class _Graph:
-    """A program as a CUDA graph. Its first calls run it, since libraries set themselves up then; the next records it."""
+    """A program as a CUDA graph: the first calls run it, since libraries set themselves up then, the next records it."""
 
     FIRST = 3
 

@@ -7,26 +7,33 @@ same noise carried through the normal distribution function: comparisons between
 
 from __future__ import annotations
 
+import hashlib
 import math
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from trainability import seeding
 from trainability.registry import Component, Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = NDArray[np.float64]
 Positive = Annotated[float, Field(gt=0)]
 TRUNCATED = 2.0  # standard deviations at which truncated_normal is cut
+ASYMMETRIC = 0.6007  # standard deviation of rai's normal numbers, times sqrt(fan_in)
 
 
 class Initializer(Component):
     """How the weights of one layer start.
 
-    `draw` turns noise [fan_in, units] into the weights of one linear map [fan_in, units]; a layer of maxout units with k
-    pieces is k maps. `fan_out` is the number of outputs that an input feeds: `units`, in a convolution times the size
-    of a window. `negative_slope` is the slope of the layer's activation below zero; only Kaiming's gain depends on it.
+    `draw` turns noise [fan_in, units] into the weights of one linear map [fan_in, units]; a layer of maxout units with
+    k pieces is k maps. `fan_out` is the number of outputs that an input feeds: `units`, in a convolution times the
+    size of a window. `negative_slope` is the slope of the layer's activation below zero; only Kaiming's gain depends on it.
     """
 
     def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
@@ -39,8 +46,15 @@ class Initializer(Component):
 
     @property
     def calibrated(self) -> bool:
-        """Whether the drawn weights are then rescaled layer by layer on training examples; see `calibration`."""
+        """Whether `calibrate` is to be called, layer by layer, before training."""
         return False
+
+    def calibrate(self, weight: Tensor, outputs: Callable[[], Tensor]) -> None:
+        """Change a layer's drawn weights [R, fan_in, m] in place, given its linear outputs [R, N, m] under them.
+
+        The outputs are those on training examples; the layers below are calibrated already.
+        """
+        raise NotImplementedError
 
 
 class Scaled(Initializer):
@@ -235,6 +249,37 @@ class Orthogonal(Initializer):
         return self.gain * _orthogonal(noise)
 
 
+@INITIALIZERS.register
+class Lsuv(Initializer):
+    """Layer-sequential unit-variance: orthonormal weights, rescaled until each layer's linear outputs have variance 1.
+
+    Layer by layer from the input, on training examples, until the variance is within `tolerance` of 1 or after
+    `iterations` rescalings (Mishkin & Matas 2016, algorithm 1, with its tolerance). See `calibration.rescale`.
+    """
+
+    formula: ClassVar[str] = (
+        r"W \leftarrow W / \sqrt{\mathrm{Var}(x W)}, \;\;"
+        r" W^T W = I \; \mathrm{at \; first}"
+    )
+    reference: ClassVar[str] = "Mishkin & Matas 2016, All You Need Is a Good Init, algorithm 1"
+
+    name: Literal["lsuv"] = "lsuv"
+    tolerance: Positive = 0.1
+    iterations: Annotated[int, Field(ge=1)] = 10
+
+    @property
+    def calibrated(self) -> bool:
+        return True
+
+    def calibrate(self, weight: Tensor, outputs: Callable[[], Tensor]) -> None:
+        from trainability.calibration import rescale  # here, since it needs torch, which the Snakefile does not
+
+        rescale(weight, outputs, self.tolerance, self.iterations)
+
+    def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
+        return _orthogonal(noise)
+
+
 def _orthogonal(noise: Array) -> Array:
     if noise.shape[0] < noise.shape[1]:
         return _orthogonal(noise.T).T
@@ -262,3 +307,42 @@ class Sparse(Initializer):
         weights = np.zeros_like(noise)
         np.put_along_axis(weights, chosen, self.std * np.take_along_axis(noise, chosen, axis=0), axis=0)
         return weights
+
+
+@INITIALIZERS.register
+class RandomizedAsymmetric(Initializer):
+    """One entry of each unit's (weights, bias) is drawn from Beta(2, 1), all others from N(0, 0.6007^2 / fan_in).
+
+    Which of the fan_in + 1 it is, is equally likely. That entry is positive, and so are a ReLU's inputs: fewer units
+    are born dead (Lu et al. 2020, section 4). With the constant, the positive root of s^2 + 4 sqrt(2) s / (3 sqrt(pi))
+    = 1, signals keep their size at the most. The factor `bias` is added to the biases; a layer without biases, before
+    a normalization, has only the weights.
+    """
+
+    formula: ClassVar[str] = (
+        r"(w, b)_j \sim N(0, \, 0.6007^2 / n_{in}), \;\; (w, b)_k \sim \mathrm{Beta}(2, 1) \;"
+        r" \mathrm{for \; one \; random} \; k \leq n_{in} + 1"
+    )
+    reference: ClassVar[str] = "Lu, Shin, Su & Karniadakis 2020, Dying ReLU and Initialization, section 4"
+
+    name: Literal["rai"] = "rai"
+
+    def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
+        return self._entries(noise)[:-1]
+
+    def bias(self, noise: Array, start: float) -> Array:
+        return self._entries(noise)[-1] + start
+
+    def _entries(self, noise: Array) -> Array:
+        """Weights and, last, bias of every unit [fan_in + 1, units].
+
+        What the weights' noise does not hold comes from a generator that follows from it. It is rounded for that, since
+        the last bit of a draw may be another one on another machine.
+        """
+        inputs, count = noise.shape
+        digest = hashlib.sha256(noise.round(6).tobytes()).hexdigest()
+        rng = seeding.generator(0, "asymmetric", digest)
+        entries = np.concatenate([noise, rng.standard_normal((1, count))]) * (ASYMMETRIC / math.sqrt(inputs))
+        chosen = rng.integers(inputs + 1, size=(1, count))
+        np.put_along_axis(entries, chosen, np.sqrt(rng.random((1, count))), axis=0)  # F(x) = x^2 of Beta(2, 1)
+        return entries

@@ -1,10 +1,10 @@
 """The stacked network: R runs of one architecture as one batched tensor program.
 
 Shapes: R runs, B examples, P positions of an example (1 but for convolutions), F features or units. Weights are
-[R, fan_in, fan_out], activations [R, B P, F], and everything that belongs to a unit [R, 1, F]. Each layer is one batched
-product; no operation mixes runs, so a run does not depend on what shares its stack. The backward pass is written out:
-it costs less than autograd, can accumulate straight into the optimiser's buffers, and leaves the gradients that
-`health` measures.
+[R, fan_in, fan_out], activations [R, B P, F], and everything that belongs to a unit [R, 1, F]. Each layer is one
+batched product; no operation mixes runs, so a run does not depend on what shares its stack. The backward pass is
+written out: it costs less than autograd, can accumulate straight into the optimiser's buffers, and leaves the
+gradients that `health` measures.
 """
 
 from __future__ import annotations

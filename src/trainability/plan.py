@@ -134,7 +134,8 @@ def _impossible(cell: Cell) -> Iterator[str]:
         yield f"normalization {cell.normalization.label} needs a batch_size of at least 2"
     divisor = cell.normalization.divisor
     if cell.width % divisor:
-        yield f"normalization {cell.normalization.label} needs a width that is a multiple of {divisor}, not {cell.width}"
+        needs = f"needs a width that is a multiple of {divisor}, not {cell.width}"
+        yield f"normalization {cell.normalization.label} {needs}"
     yield from _misshapen(cell)
 
 

@@ -93,6 +93,8 @@ class _Stack:
         self.steps_per_epoch = len(data.y) // cell.batch_size
         total = self.steps_per_epoch * cell.epochs
         first, probe = slice(0, cell.batch_size), slice(0, cell.probe_examples)
+        if cell.init.calibrated:
+            self.network.calibrate(x[probe].expand(len(runs), -1, -1), cell.init.calibrate)
         self.step = steps.Step(cell, self.network, [rate for _, rate in runs], x, data.targets, total)
         self.probe_y = data.y[probe]
         self.monitor = health.Monitor(self.network, x[probe], x[first], data.targets[first])

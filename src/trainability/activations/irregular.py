@@ -51,7 +51,7 @@ class Threshold(Activation):
 
 @ACTIVATIONS.register
 class Crelu(Activation):
-    """f(z) = (max(0, z), max(0, -z)): two outputs a unit, of which one is open (Shang et al. 2016, equation 1).
+    """f(z) = (max(0, z), max(0, -z)): two outputs a unit, of which one is open (Shang et al. 2016, definition 2.1).
 
     All units' first outputs come before their second ones. The derivative of their sum is the sign of z, so that no
     unit is dead and none saturates.
@@ -91,7 +91,7 @@ class Rrelu(Activation):
     Everywhere else s is their mean (Xu et al. 2015, section 2.4; torch.nn.RReLU, with the same bounds).
     """
 
-    formula: ClassVar[str] = r"f(z) = \max(0, z) + s \min(0, z), \;\; s \sim U(l, u)"
+    formula: ClassVar[str] = r"f(z) = \max(0, z) + s \, \min(0, z), \;\; s \sim U(l, u)"
     reference: ClassVar[str] = "Xu et al. 2015, Empirical Evaluation of Rectified Activations, section 2.4"
 
     name: Literal["rrelu"] = "rrelu"
