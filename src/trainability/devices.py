@@ -46,7 +46,7 @@ def captured(program: Callable[[], None], device: torch.device) -> Callable[[], 
 
 
 class _Graph:
-    """A program as a CUDA graph: the first calls run it, since libraries set themselves up then, the next records it."""
+    """A program as a CUDA graph: first calls run it, since libraries set themselves up then, the next records it."""
 
     FIRST = 3
 

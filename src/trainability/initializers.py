@@ -33,7 +33,8 @@ class Initializer(Component):
 
     `draw` turns noise [fan_in, units] into the weights of one linear map [fan_in, units]; a layer of maxout units with
     k pieces is k maps. `fan_out` is the number of outputs that an input feeds: `units`, in a convolution times the
-    size of a window. `negative_slope` is the slope of the layer's activation below zero; only Kaiming's gain depends on it.
+    size of a window. `negative_slope` is the slope of the layer's activation below zero; only Kaiming's gain depends on
+    it.
     """
 
     def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:

@@ -236,12 +236,6 @@ def test_orthogonal_matrices_are_orthogonal(inputs: int, units: int, noise: Arra
     np.testing.assert_allclose(product, 1.5**2 * np.eye(min(inputs, units)), atol=1e-12)
 
 
-def test_orthogonal_pieces_are_the_same_maps_alone(noise: Array) -> None:
-    weights = Orthogonal().draw(noise[:60], FAN_OUT // 5)
-    for piece, part in zip(np.split(weights, 5, axis=1), np.split(noise[:60], 5, axis=1), strict=True):
-        np.testing.assert_array_equal(piece, Orthogonal().draw(part, FAN_OUT // 5))
-
-
 def test_orthogonal_matrices_are_haar_distributed() -> None:
     """Rotations by any angle are as likely, and so are reflections; without the sign correction they are not."""
     draws = np.random.default_rng(3).standard_normal((4000, 2, 2))

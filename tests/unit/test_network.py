@@ -99,6 +99,14 @@ def test_dropped_inputs_belong_to_the_seed(make_cell: Any) -> None:
     assert torch.equal(network.enter(torch.ones(6, BATCH, 200), Mode.PROBE), torch.ones(6, BATCH, 200))
 
 
+def test_each_linear_map_of_a_unit_is_drawn_by_itself(make_cell: Any) -> None:
+    weight = Network(make_cell(activation="maxout", init="orthogonal"), FEATURES, CLASSES).hidden[1].linear.weight
+    for piece in weight.double().chunk(2, -1):
+        torch.testing.assert_close(
+            piece.mT @ piece, torch.eye(6, dtype=torch.float64).expand(6, 6, 6), atol=1e-6, rtol=0
+        )
+
+
 def test_initial_weights_of_a_convolution_have_torchs_fans(make_cell: Any) -> None:
     """fan_in and fan_out count the window, as torch.nn.init does; the variance is that of the scheme."""
     cell = make_cell(architecture="cnn", depth=4, width=32, init="xavier_normal", seeds=20, learning_rates=[0.1])
