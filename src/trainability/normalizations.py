@@ -36,12 +36,18 @@ NORMALIZATIONS: Registry[Normalization] = Registry("normalization")
 class NoNormalization(Normalization):
     """Nothing between the linear map and the activation."""
 
+    formula = r"a = f(z)"
+    reference = "the baseline of Ioffe & Szegedy 2015, section 4.1, arXiv 1502.03167"
+
     name: Literal["none"] = "none"
 
 
 @NORMALIZATIONS.register
 class BatchNorm(_BatchNorm):
     """Batch normalization between the linear map and the activation, as in the paper."""
+
+    formula = r"a = f\left(\gamma \, \frac{z - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta\right)"
+    reference = "Ioffe & Szegedy 2015, algorithm 1, arXiv 1502.03167"
 
     name: Literal["batchnorm"] = "batchnorm"
     position: ClassVar[Literal["absent", "before", "after"]] = "before"
@@ -51,6 +57,9 @@ class BatchNorm(_BatchNorm):
 class BatchNormAfter(_BatchNorm):
     """Batch normalization of the activation's output."""
 
+    formula = r"a = \gamma \, \frac{f(z) - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta"
+    reference = "Mishkin, Sergievskiy & Matas 2017, who compare both places, arXiv 1606.02228"
+
     name: Literal["batchnorm_after"] = "batchnorm_after"
     position: ClassVar[Literal["absent", "before", "after"]] = "after"
 
@@ -58,6 +67,9 @@ class BatchNormAfter(_BatchNorm):
 @NORMALIZATIONS.register
 class BatchNormFixed(_BatchNorm):
     """Batch normalization before the activation without learned scale and shift: gamma 1, beta 0."""
+
+    formula = r"a = f\left(\frac{z - \mu}{\sqrt{\sigma^2 + \varepsilon}}\right)"
+    reference = "Ioffe & Szegedy 2015, section 3, arXiv 1502.03167; torch.nn.BatchNorm1d without affine"
 
     name: Literal["batchnorm_fixed"] = "batchnorm_fixed"
     position: ClassVar[Literal["absent", "before", "after"]] = "before"

@@ -57,6 +57,12 @@ OPTIMIZERS: Registry[Optimizer] = Registry("optimiser")
 class Sgd(Optimizer):
     """v = momentum v + g; w = w - rate v, with g including weight_decay w (torch.optim.SGD without dampening)."""
 
+    formula = r"v \leftarrow \mathrm{momentum} \; v + g, \quad w \leftarrow w - \eta \, v"
+    reference = (
+        "torch.optim.SGD; Polyak 1964; "
+        'Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"'
+    )
+
     name: Literal["sgd"] = "sgd"
     momentum: Share = 0.9
 
@@ -79,6 +85,13 @@ class Sgd(Optimizer):
 @OPTIMIZERS.register
 class Adam(Optimizer):
     """Adam with bias correction (Kingma & Ba 2015, algorithm 1; torch.optim.Adam), weight decay added to g."""
+
+    formula = (
+        r"m \leftarrow \beta_1 m + (1 - \beta_1) \, g, \quad "
+        r"v \leftarrow \beta_2 v + (1 - \beta_2) \, g^2, \quad "
+        r"w \leftarrow w - \eta \, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \varepsilon}"
+    )
+    reference = "Kingma & Ba 2015, algorithm 1, arXiv 1412.6980"
 
     name: Literal["adam"] = "adam"
     beta1: Share = 0.9

@@ -86,6 +86,9 @@ PREPROCESSINGS: Registry[Preprocessing] = Registry("preprocessing")
 class Raw(Preprocessing):
     """x: pixel values as they come, all positive and up to 255."""
 
+    formula = r"y = x"
+    reference = 'LeCun et al. 1998, "Efficient BackProp", section 4.3, on why inputs of one sign slow learning'
+
     name: Literal["raw"] = "raw"
 
     def fit(self, train: Array, levels: int) -> AffineMap:
@@ -96,6 +99,9 @@ class Raw(Preprocessing):
 class Unit(Preprocessing):
     """x / levels: into [0, 1], where nothing is fitted."""
 
+    formula = r"y = \frac{x}{\mathrm{levels}}"
+    reference = "torchvision.transforms.ToTensor"
+
     name: Literal["unit"] = "unit"
 
     def fit(self, train: Array, levels: int) -> AffineMap:
@@ -105,6 +111,12 @@ class Unit(Preprocessing):
 @PREPROCESSINGS.register
 class Center(Preprocessing):
     """x - mean image (Krizhevsky et al. 2012, section 2); with values "unit" then divided by levels."""
+
+    formula = r"y = x - \bar{x}"
+    reference = (
+        "Krizhevsky, Sutskever & Hinton 2012, "
+        '"ImageNet classification with deep convolutional neural networks", section 2'
+    )
 
     name: Literal["center"] = "center"
     values: Literal["raw", "unit"] = "raw"
@@ -121,6 +133,9 @@ class Standardize(Preprocessing):
     std is the population's, divided by n. A feature that is constant in training becomes 0 in all splits.
     """
 
+    formula = r"y_j = \frac{x_j - \bar{x}_j}{\sigma_j}"
+    reference = 'LeCun et al. 1998, "Efficient BackProp", section 4.3'
+
     name: Literal["standardize"] = "standardize"
 
     def fit(self, train: Array, levels: int) -> AffineMap:
@@ -135,6 +150,9 @@ class MinMax(Preprocessing):
 
     Other splits may leave that range. A feature that is constant in training becomes 0 in all splits.
     """
+
+    formula = r"y_j = \frac{2 \, x_j - \max_j - \min_j}{\max_j - \min_j}"
+    reference = "sklearn.preprocessing.MinMaxScaler with the range from -1 to 1"
 
     name: Literal["minmax"] = "minmax"
 
@@ -168,6 +186,12 @@ class Pca(_Principal):
     V has the fewest columns that keep the share `variance` of the training variance, or `components` columns
     (fewer where the data have a smaller rank). Giving both is a validation error.
     """
+
+    formula = r"y = V^\top (x - \bar{x})"
+    reference = (
+        'Pearson 1901, "On lines and planes of closest fit"; '
+        'Hotelling 1933, "Analysis of a complex of statistical variables into principal components"'
+    )
 
     name: Literal["pca"] = "pca"
     variance: Annotated[float, Field(gt=0, le=1)] = 0.95
@@ -214,6 +238,9 @@ class PcaWhiten(_Whitening):
     (Kessy, Lewin & Strimmer 2018, "Optimal whitening and decorrelation"). Null directions are dropped.
     """
 
+    formula = r"y = (\Lambda + \varepsilon \lambda_1 I)^{-1/2} \, V^\top (x - \bar{x})"
+    reference = "Kessy, Lewin & Strimmer 2018, arXiv 1512.00809"
+
     name: Literal["pca_whiten"] = "pca_whiten"
 
     def fit(self, train: Array, levels: int) -> AffineMap:
@@ -227,6 +254,12 @@ class ZcaWhiten(_Whitening):
 
     Of all whitenings it changes the centred images least (Kessy et al. 2018). Null directions map to 0.
     """
+
+    formula = r"y = V \, (\Lambda + \varepsilon \lambda_1 I)^{-1/2} \, V^\top (x - \bar{x})"
+    reference = (
+        'Bell & Sejnowski 1997, "The independent components of natural scenes are edge filters"; '
+        "Kessy, Lewin & Strimmer 2018, arXiv 1512.00809"
+    )
 
     name: Literal["zca_whiten"] = "zca_whiten"
 
