@@ -280,7 +280,7 @@ class Orthogonal(Initializer):
     matrices (Mezzadri 2007, section 5). Each linear map of a maxout layer is orthogonal by itself.
     """
 
-    formula = r"W^\top W = \mathrm{gain}^2 \, I"
+    formula = r"W^{\mathrm{T}} W = \mathrm{gain}^2 \, I"
     reference = "Saxe, McClelland & Ganguli 2014, arXiv 1312.6120; Mezzadri 2007, section 5, arXiv math-ph/0609050"
 
     name: Literal["orthogonal"] = "orthogonal"

@@ -187,7 +187,7 @@ class Pca(_Principal):
     (fewer where the data have a smaller rank). Giving both is a validation error.
     """
 
-    formula = r"y = V^\top (x - \bar{x})"
+    formula = r"y = V^{\mathrm{T}} (x - \bar{x})"
     reference = (
         'Pearson 1901, "On lines and planes of closest fit"; '
         'Hotelling 1933, "Analysis of a complex of statistical variables into principal components"'
@@ -238,7 +238,7 @@ class PcaWhiten(_Whitening):
     (Kessy, Lewin & Strimmer 2018, "Optimal whitening and decorrelation"). Null directions are dropped.
     """
 
-    formula = r"y = (\Lambda + \varepsilon \lambda_1 I)^{-1/2} \, V^\top (x - \bar{x})"
+    formula = r"y = (\Lambda + \varepsilon \lambda_1 I)^{-1/2} \, V^{\mathrm{T}} (x - \bar{x})"
     reference = "Kessy, Lewin & Strimmer 2018, arXiv 1512.00809"
 
     name: Literal["pca_whiten"] = "pca_whiten"
@@ -255,7 +255,7 @@ class ZcaWhiten(_Whitening):
     Of all whitenings it changes the centred images least (Kessy et al. 2018). Null directions map to 0.
     """
 
-    formula = r"y = V \, (\Lambda + \varepsilon \lambda_1 I)^{-1/2} \, V^\top (x - \bar{x})"
+    formula = r"y = V \, (\Lambda + \varepsilon \lambda_1 I)^{-1/2} \, V^{\mathrm{T}} (x - \bar{x})"
     reference = (
         'Bell & Sejnowski 1997, "The independent components of natural scenes are edge filters"; '
         "Kessy, Lewin & Strimmer 2018, arXiv 1512.00809"
