@@ -151,7 +151,7 @@ class MinMax(Preprocessing):
     Other splits may leave that range. A feature that is constant in training becomes 0 in all splits.
     """
 
-    formula = r"y_j = \frac{2 \, x_j - \max_j - \min_j}{\max_j - \min_j}"
+    formula = r"y_j = \frac{2 \, x_j - \mathrm{max}_j - \mathrm{min}_j}{\mathrm{max}_j - \mathrm{min}_j}"
     reference = "sklearn.preprocessing.MinMaxScaler with the range from -1 to 1"
 
     name: Literal["minmax"] = "minmax"

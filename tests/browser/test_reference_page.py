@@ -35,6 +35,11 @@ def test_a_phone_shows_everything_without_scrolling_sideways(open_file: Open, pa
         < 0.75 * parseFloat(d.getAttribute('width')) * parseFloat(getComputedStyle(d).fontSize)
     ).map(d => d.parentElement.getAttribute('aria-label'))"""
     assert opened.locator(".formula svg").evaluate_all(smaller) == [], "break these formulas with \\quad"
+    cut = """labels => labels.filter(label => {
+        const [inner, outer] = [label, label.ownerSVGElement].map(drawn => drawn.getBoundingClientRect())
+        return inner.left < outer.left || inner.right > outer.right
+    }).map(label => label.textContent)"""
+    assert opened.locator(".chart text").evaluate_all(cut) == []
     letters = "labels => Math.min(...labels.map(label => label.getBoundingClientRect().height))"
     assert opened.locator(".chart text").evaluate_all(letters) > 10
 

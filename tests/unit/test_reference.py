@@ -169,6 +169,11 @@ def test_an_activation_is_drawn_over_its_span(
         assert (curve.y.min(), curve.y.max()) == pytest.approx(bounds, abs=1e-3)
 
 
+def test_the_second_kink_of_relu6_is_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:
+    value, slope = drawn_curves(monkeypatch, ACTIVATIONS["relu6"]())
+    assert (value.y.max(), value.x[-1], slope.y[-1]) == (6, 8, 0)
+
+
 def test_glu_shows_its_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     value, slope = drawn_curves(monkeypatch, ACTIVATIONS["glu"]())
     np.testing.assert_allclose(value.y, 1 / (1 + np.exp(-value.x)), rtol=1e-12)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 WIDTH, HEIGHT = 360, 240  # CSS pixels; type is 12 of them, legible where a phone shows the chart a little smaller
-LEFT, RIGHT, TOP, BOTTOM = 44, 12, 26, 40
+LEFT, RIGHT, TOP, BOTTOM = 54, 12, 26, 40
 STYLES = ("first", "second", "third", "fourth")  # classes that report/reference.css draws
 
 
@@ -42,7 +42,7 @@ class Scale:
 
     @property
     def ticks(self) -> Array:
-        found = MaxNLocator(nbins=5).tick_values(self.low, self.high)
+        found = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
         return np.asarray([tick for tick in found if self.low <= tick <= self.high])
 
 

@@ -16,9 +16,10 @@ from trainability.reference import charts
 from trainability.registry import Component
 
 SPAN, POINTS = 5.0, 251  # activations are drawn on [-SPAN, SPAN]
+WIDER = {"relu6": 8.0}  # but those on a wider one that turn further out
 HELD = {"glu": 1.0}  # where the pieces of a unit stand that do not vary; 0 for all others
 FAN_IN, FAN_OUT = 256, 128  # of the layer whose weights are drawn
-BINS = 41  # odd, so that one has zero in its middle
+BINS = 45  # odd, so that one has zero in its middle; two on each side stay empty
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ def activation(unit: Activation) -> Exhibit:
         ("Saturated", f"slope below {number(health.SATURATED * unit.steepest)} on an example"),
         *(("Learned", f"{name}, at first {number(start)}") for name, start in unit.learned.items()),
     ]
-    caption = []
+    caption, span = [], WIDER.get(unit.name, SPAN)
     z = torch.full((1, POINTS, unit.pieces), HELD.get(unit.name, 0.0), dtype=torch.float64)
-    z[..., -1] = torch.linspace(-SPAN, SPAN, POINTS, dtype=torch.float64)
+    z[..., -1] = torch.linspace(-span, span, POINTS, dtype=torch.float64)
     if unit.pieces > 1:
         facts.append(("Linear maps per unit", str(unit.pieces)))
         caption.append(f"The last of {unit.pieces} pieces varies, the others are {HELD.get(unit.name, 0.0):g}.")
@@ -66,7 +67,7 @@ def activation(unit: Activation) -> Exhibit:
         for index in range(columns.shape[1])
     ]
     ranges = ", ".join(f"{c.label} from {number(c.y.min())} to {number(c.y.max())}" for c in curves)
-    alt = f"{unit.name} for z from {-SPAN:g} to {SPAN:g}: {ranges}."
+    alt = f"{unit.name} for z from {-span:g} to {span:g}: {ranges}."
     return Exhibit(tuple(facts), charts.lines(curves, "z", alt), " ".join(caption))
 
 
@@ -84,7 +85,7 @@ def initializer(scheme: Initializer) -> Exhibit:
         caption.append("weights that are 0 not drawn")
     if scheme.calibrated:
         caption.append("before calibration")
-    reach = 1.1 * float(np.abs(shown).max()) or 1.0
+    reach = BINS / (BINS - 4) * float(np.abs(shown).max()) or 1.0
     counts, edges = np.histogram(shown, BINS, (-reach, reach))
     extent = f"{number(shown.min())} to {number(shown.max())}"
     alt = f"Histogram of weights of {scheme.name}, from {extent}, standard deviation {number(weights.std())}."
