@@ -181,7 +181,7 @@ def test_glu_shows_its_gate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Noisy(activations.Activation):
-    """Two outputs, each with the random argument as its slope, which is drawn from U(2, 4)."""
+    """Two outputs that sum to s z, with a random s from U(2, 4)."""
 
     name: Literal["noisy"] = "noisy"
 
@@ -204,7 +204,7 @@ class Noisy(activations.Activation):
         import torch
 
         (slope,) = learned
-        return torch.cat([slope * z, -slope * z], -1)
+        return torch.cat([2.0 * slope * z, -slope * z], -1)
 
     def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
         (slope,) = learned
@@ -213,8 +213,10 @@ class Noisy(activations.Activation):
 
 def test_several_outputs_and_the_mean_of_a_random_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     curves = drawn_curves(monkeypatch, Noisy())
-    assert {curve.label: curve.y[-1] for curve in curves} == {"f\u2081(z)": 15, "f\u2082(z)": -15, "f\u2032(z)": 3}
-    assert "mean" in exhibits.activation(Noisy()).caption
+    assert {curve.label: curve.y[-1] for curve in curves} == {"f\u2081(z)": 30, "f\u2082(z)": -15, "f\u2032(z)": 3}
+    assert exhibits.activation(Noisy()).caption == (
+        "The slope is that of the sum of the outputs. The random argument is at its mean."
+    )
 
 
 def drawn_curves(monkeypatch: pytest.MonkeyPatch, unit: activations.Activation) -> list[charts.Line]:

@@ -53,13 +53,12 @@ def activation(unit: Activation) -> Exhibit:
         caption.append(f"The last of {unit.pieces} pieces varies, the others are {HELD.get(unit.name, 0.0):g}.")
     if unit.outputs > 1:
         facts.append(("Outputs per unit", str(unit.outputs)))
+        caption.append("The slope is that of the sum of the outputs.")
     arguments = [torch.full((1, 1, 1), start, dtype=torch.float64) for start in unit.learned.values()]
     if unit.random:
         arguments.append(unit.randomize(torch.full((1, 1, 1), 0.5, dtype=torch.float64)))
         caption.append("The random argument is at its mean.")
-    values, slopes = unit.value(z, *arguments)[0], unit.derivative(z, *arguments)[0]
-    if unit.outputs == 1:
-        slopes = slopes[:, -1:]  # by the piece that varies
+    values, slopes = unit.value(z, *arguments)[0], unit.derivative(z, *arguments)[0, :, -1:]
     x = z[0, :, -1].numpy()
     curves = [
         charts.Line(f"{name}{_nth(index, columns.shape[1])}(z)", x, columns[:, index].numpy())
