@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 WIDTH, HEIGHT = 360, 240  # CSS pixels; type is 12 of them, legible where a phone shows the chart a little smaller
-LEFT, RIGHT, TOP, BOTTOM = 54, 12, 26, 40
+LEFT, RIGHT, TOP, BOTTOM = 54, 16, 26, 40
 STYLES = ("first", "second", "third", "fourth")  # classes that report/reference.css draws
 
 
