@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test checks readme bench scaling setup clean
+.PHONY: report test checks readme reference bench scaling setup clean
 .DEFAULT_GOAL := report
 
 report: setup
@@ -25,6 +25,10 @@ checks: setup
 # Copies the results of a finished default experiment into README.md.
 readme: setup
 	python docs/results_table.py
+
+# Writes docs/reference.md and docs/reference.html, the reference of all names.
+reference: setup
+	trainability reference --out docs
 
 # Options in BENCH, e.g. make bench BENCH='--quick' or BENCH='--readme --fashion FOLDER'.
 bench: $(BIN)/.bench

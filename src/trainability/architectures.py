@@ -46,6 +46,8 @@ ARCHITECTURES: Registry[Architecture] = Registry("architecture")
 class Mlp(Architecture):
     """Fully connected: `depth` layers of `width` units, each sees all units of the one before."""
 
+    reference = "Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors"
+
     name: Literal["mlp"] = "mlp"
 
     def layers(self, image: Grid, depth: int, width: int, outputs: int) -> Iterator[LayerPlan]:
@@ -63,6 +65,8 @@ class ResidualMlp(Architecture):
     The first layer's linear map starts a stream r; every block of layers adds its last linear map's output to it, and
     the layer that follows sees activation(normalization(r)). `depth` is 1 + a multiple of `block`.
     """
+
+    reference = "He et al. 2016b, Identity Mappings in Deep Residual Networks, figure 4e, arXiv 1603.05027"
 
     name: Literal["residual_mlp"] = "residual_mlp"
     block: Count = 2
@@ -113,6 +117,8 @@ class Cnn(_Convolutional):
     `head: flatten` every position.
     """
 
+    reference = "Simonyan & Zisserman 2015, section 2.1, arXiv 1409.1556"
+
     name: Literal["cnn"] = "cnn"
     convolutions: Count = 2
     head: Literal["mean", "flatten"] = "mean"
@@ -143,6 +149,8 @@ class ResidualCnn(_Convolutional):
     and filled up with zeros, which needs no parameters (option A of He et al. 2016a, who take every second pixel). The
     output layer sees the mean over positions. `depth` is 1 + 2 x stages x the blocks of a stage.
     """
+
+    reference = "He et al. 2016a, section 4.2, arXiv 1512.03385; He et al. 2016b, arXiv 1603.05027"
 
     name: Literal["residual_cnn"] = "residual_cnn"
     stages: Annotated[int, Field(ge=1, le=8)] = 3

@@ -121,6 +121,12 @@ def _schema(arguments: argparse.Namespace) -> None:
     print(json.dumps(config.schema(), indent=2, ensure_ascii=False))
 
 
+def _reference(arguments: argparse.Namespace) -> None:
+    from trainability import reference
+
+    reference.write(arguments.out)
+
+
 def _cells(arguments: argparse.Namespace) -> None:
     settings = config.load(arguments.configfile)
     cells = plan.make_plan(settings)
@@ -175,6 +181,8 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--paths", action="store_true", help="print the record's path instead of the key")
 
     add("schema", _schema, "print the JSON schema of a configuration")
+    sub = add("reference", _reference, "describe every entry of every registry, in reference.html and reference.md")
+    sub.add_argument("--out", type=Path, default=Path("docs"), help="folder of the two files")
 
     for name, command, text, options in (
         ("data", _data, "verify, split and store one data set", "dataset source download-to out"),

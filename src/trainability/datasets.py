@@ -148,6 +148,11 @@ class Digits(Dataset):
     class_names: ClassVar[tuple[str, ...]] = tuple("0123456789")
     carved_test: ClassVar[int] = 360
 
+    reference = (
+        'Alpaydin & Kaynak 1998, "Optical recognition of handwritten digits", UCI repository; '
+        "sklearn.datasets.load_digits"
+    )
+
     name: Literal["digits"] = "digits"
     validation_examples: Annotated[int, Field(ge=1)] = 285
 
@@ -163,6 +168,8 @@ class FashionMnist(Dataset):
         "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     )  # fmt: skip
 
+    reference = "Xiao, Rasul & Vollgraf 2017, arXiv 1708.07747"
+
     name: Literal["fashion_mnist"] = "fashion_mnist"
 
 
@@ -176,6 +183,8 @@ class Mnist(Dataset):
     source: ClassVar[Source] = raw_files.MNIST
     image_shape: ClassVar[tuple[int, ...]] = (28, 28)
     class_names: ClassVar[tuple[str, ...]] = tuple("0123456789")
+
+    reference = 'LeCun et al. 1998, "Gradient-based learning applied to document recognition"'
 
     name: Literal["mnist"] = "mnist"
 
@@ -192,6 +201,11 @@ class Cifar10(Dataset):
     class_names: ClassVar[tuple[str, ...]] = (
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
     )  # fmt: skip
+
+    reference = (
+        'Krizhevsky 2009, "Learning multiple layers of features from tiny images", technical report, '
+        "University of Toronto"
+    )
 
     name: Literal["cifar10"] = "cifar10"
 

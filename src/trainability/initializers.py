@@ -89,6 +89,9 @@ INITIALIZERS: Registry[Initializer] = Registry("initialiser")
 class Zeros(Initializer):
     """All weights 0. Nothing breaks the symmetry between units: the lecture's first warning."""
 
+    formula = r"W_{ij} = 0"
+    reference = 'Goodfellow, Bengio & Courville 2016, "Deep Learning", section 8.4'
+
     name: Literal["zeros"] = "zeros"
 
     def draw(self, noise: Array, fan_out: int, negative_slope: float = 0.0) -> Array:
@@ -98,6 +101,9 @@ class Zeros(Initializer):
 @INITIALIZERS.register
 class Ones(Initializer):
     """All weights 1. The units of a layer start equal and stay equal."""
+
+    formula = r"W_{ij} = 1"
+    reference = 'Goodfellow, Bengio & Courville 2016, "Deep Learning", section 8.4'
 
     name: Literal["ones"] = "ones"
 
@@ -109,6 +115,9 @@ class Ones(Initializer):
 class Constant(Initializer):
     """All weights `value`. As with ones, the units of a layer start equal and stay equal (torch.nn.init.constant_)."""
 
+    formula = r"W_{ij} = \mathrm{value}"
+    reference = "torch.nn.init.constant_"
+
     name: Literal["constant"] = "constant"
     value: float = 0.1
 
@@ -119,6 +128,12 @@ class Constant(Initializer):
 @INITIALIZERS.register
 class SmallNormal(Scaled):
     """N(0, std^2) whatever the size of the layer; std 0.01 is AlexNet's (Krizhevsky et al. 2012, section 5)."""
+
+    formula = r"W_{ij} \sim \mathcal{N}(0, \mathrm{std}^2)"
+    reference = (
+        "Krizhevsky, Sutskever & Hinton 2012, "
+        '"ImageNet classification with deep convolutional neural networks", section 5'
+    )
 
     name: Literal["small_normal"] = "small_normal"
     std: Positive = 0.01
@@ -133,6 +148,9 @@ class LargeNormal(Scaled):
 
     It is the opposite of `small_normal`, the pair with which lectures motivate scaled schemes.
     """
+
+    formula = r"W_{ij} \sim \mathcal{N}(0, 1)"
+    reference = "Stanford CS231n 2016, lecture 5, on weight initialization"
 
     name: Literal["large_normal"] = "large_normal"
 
@@ -149,12 +167,18 @@ class _LeCun(Scaled):
 class LecunUniform(_LeCun):
     """Uniform with variance 1 / fan_in (LeCun et al. 1998, "Efficient BackProp", section 4.6)."""
 
+    formula = r"W_{ij} \sim \mathcal{U}(-a, a), \quad a = \sqrt{\frac{3}{n_{\mathrm{in}}}}"
+    reference = 'LeCun et al. 1998, "Efficient BackProp", section 4.6'
+
     name: Literal["lecun_uniform"] = "lecun_uniform"
 
 
 @INITIALIZERS.register
 class LecunNormal(_LeCun):
     """N(0, 1 / fan_in) (LeCun et al. 1998, "Efficient BackProp", section 4.6)."""
+
+    formula = r"W_{ij} \sim \mathcal{N}\left(0, \frac{1}{n_{\mathrm{in}}}\right)"
+    reference = 'LeCun et al. 1998, "Efficient BackProp", section 4.6'
 
     name: Literal["lecun_normal"] = "lecun_normal"
 
@@ -168,12 +192,22 @@ class _Xavier(Scaled):
 class XavierUniform(_Xavier):
     """Uniform with variance 2 / (fan_in + fan_out) (Glorot & Bengio 2010, equation 16)."""
 
+    formula = r"W_{ij} \sim \mathcal{U}(-a, a), \quad a = \sqrt{\frac{6}{n_{\mathrm{in}} + n_{\mathrm{out}}}}"
+    reference = (
+        'Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", equation 16'
+    )
+
     name: Literal["xavier_uniform"] = "xavier_uniform"
 
 
 @INITIALIZERS.register
 class XavierNormal(_Xavier):
     """N(0, 2 / (fan_in + fan_out)) (Glorot & Bengio 2010, equation 12)."""
+
+    formula = r"W_{ij} \sim \mathcal{N}\left(0, \frac{2}{n_{\mathrm{in}} + n_{\mathrm{out}}}\right)"
+    reference = (
+        'Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", equation 12'
+    )
 
     name: Literal["xavier_normal"] = "xavier_normal"
 
@@ -187,12 +221,18 @@ class _Kaiming(Scaled):
 class KaimingUniform(_Kaiming):
     """Uniform with variance 2 / ((1 + slope^2) fan_in) (He et al. 2015, equations 10 and 15)."""
 
+    formula = r"W_{ij} \sim \mathcal{U}(-a, a), \quad a = \sqrt{\frac{6}{(1 + s^2) \, n_{\mathrm{in}}}}"
+    reference = "He et al. 2015, equations 10 and 15, arXiv 1502.01852"
+
     name: Literal["kaiming_uniform"] = "kaiming_uniform"
 
 
 @INITIALIZERS.register
 class KaimingNormal(_Kaiming):
     """N(0, 2 / ((1 + slope^2) fan_in)), slope 0 but for leaky units (He et al. 2015, equations 10 and 15)."""
+
+    formula = r"W_{ij} \sim \mathcal{N}\left(0, \frac{2}{(1 + s^2) \, n_{\mathrm{in}}}\right)"
+    reference = "He et al. 2015, equations 10 and 15, arXiv 1502.01852"
 
     name: Literal["kaiming_normal"] = "kaiming_normal"
 
@@ -204,6 +244,12 @@ class TorchDefault(Scaled):
     It is the "standard" baseline of Glorot & Bengio 2010 (equation 1). Biases take the factor `bias` here, where
     torch.nn.Linear draws them from the same range.
     """
+
+    formula = r"W_{ij} \sim \mathcal{U}(-a, a), \quad a = \frac{1}{\sqrt{n_{\mathrm{in}}}}"
+    reference = (
+        "torch.nn.Linear; Glorot & Bengio 2010, "
+        '"Understanding the difficulty of training deep feedforward neural networks", equation 1'
+    )
 
     name: Literal["torch_default"] = "torch_default"
 
@@ -218,6 +264,12 @@ class TruncatedNormal(Scaled):
     Keras' and JAX's lecun_normal is scale 1, their he_normal scale 2 (VarianceScaling with fan_in). With F the normal
     distribution function, noise z becomes c F^-1(F(-2) + (F(2) - F(-2)) F(z)), where c restores the variance.
     """
+
+    formula = (
+        r"W_{ij} \sim \mathcal{N}(0, \sigma^2), \quad \vert W_{ij} \vert \leq 2 \sigma, \quad "
+        r"\mathrm{Var} \, W_{ij} = \frac{\mathrm{scale}}{n_{\mathrm{in}}}"
+    )
+    reference = "Keras and JAX, VarianceScaling with a truncated normal distribution"
 
     name: Literal["truncated_normal"] = "truncated_normal"
     scale: Positive = 1.0
@@ -242,6 +294,9 @@ class Orthogonal(Initializer):
     Q of the noise's QR decomposition, with the signs of R's diagonal, which makes it uniform among all orthogonal
     matrices (Mezzadri 2007, section 5).
     """
+
+    formula = r"W^{\mathrm{T}} W = \mathrm{gain}^2 \, I"
+    reference = "Saxe, McClelland & Ganguli 2014, arXiv 1312.6120; Mezzadri 2007, section 5, arXiv math-ph/0609050"
 
     name: Literal["orthogonal"] = "orthogonal"
     gain: Positive = 1.0
@@ -297,6 +352,15 @@ class Sparse(Initializer):
     the noise itself, and where they stand follows from the ranks of the noise's digits beyond the sixth, which do not
     depend on its size.
     """
+
+    formula = (
+        r"W_{ij} \sim \mathcal{N}(0, \mathrm{std}^2) \; \mathrm{for} \; i \in S_j, \quad "
+        r"W_{ij} = 0 \; \mathrm{otherwise}, \quad \vert S_j \vert = \mathrm{connections}"
+    )
+    reference = (
+        'Martens 2010, "Deep learning via Hessian-free optimization", section 5; '
+        'Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning", section 3.1'
+    )
 
     name: Literal["sparse"] = "sparse"
     connections: Annotated[int, Field(ge=1)] = 15

@@ -66,6 +66,9 @@ NORMALIZATIONS: Registry[Normalization] = Registry("normalization")
 class NoNormalization(Normalization):
     """Nothing between the linear map and the activation."""
 
+    formula = r"a = f(z)"
+    reference = "the baseline of Ioffe & Szegedy 2015, section 4.1, arXiv 1502.03167"
+
     name: Literal["none"] = "none"
 
 
@@ -101,12 +104,18 @@ class BatchNorm(_BatchNorm):
     running estimates at evaluation; `eps` and `momentum` (of the running estimates) as in torch.nn.BatchNorm1d.
     """
 
+    formula = r"a = f\left(\gamma \, \frac{z - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta\right)"
+    reference = "Ioffe & Szegedy 2015, algorithm 1, arXiv 1502.03167"
+
     name: Literal["batchnorm"] = "batchnorm"
 
 
 @NORMALIZATIONS.register
 class BatchNormAfter(_BatchNorm):
     """Batch normalization of the activation's output."""
+
+    formula = r"a = \gamma \, \frac{f(z) - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta"
+    reference = "Mishkin, Sergievskiy & Matas 2017, who compare both places, arXiv 1606.02228"
 
     name: Literal["batchnorm_after"] = "batchnorm_after"
 
@@ -118,6 +127,9 @@ class BatchNormAfter(_BatchNorm):
 @NORMALIZATIONS.register
 class BatchNormFixed(_BatchNorm):
     """Batch normalization before the activation without learned scale and shift: gamma 1, beta 0."""
+
+    formula = r"a = f\left(\frac{z - \mu}{\sqrt{\sigma^2 + \varepsilon}}\right)"
+    reference = "Ioffe & Szegedy 2015, section 3, arXiv 1502.03167; torch.nn.BatchNorm1d without affine"
 
     name: Literal["batchnorm_fixed"] = "batchnorm_fixed"
 
@@ -148,6 +160,9 @@ class LayerNorm(_OfExample):
     torch.nn.GroupNorm with one group does. `place` says on which side of the activation it stands.
     """
 
+    formula = r"f\left(\gamma \, \frac{z - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta\right)"
+    reference = "Ba, Kiros & Hinton 2016, equation 4, arXiv 1607.06450"
+
     name: Literal["layernorm"] = "layernorm"
 
     def start(self, runs: int, units: int, positions: int, like: Tensor) -> Normalizer:
@@ -160,6 +175,9 @@ class RmsNorm(_OfExample):
 
     Zhang & Sennrich 2019; torch.nn.RMSNorm. There is no shift. Of an image the mean goes over all channels and pixels.
     """
+
+    formula = r"f\left(\gamma \, \frac{z}{\sqrt{\overline{z^2} + \varepsilon}}\right)"
+    reference = "Zhang & Sennrich 2019, equation 4, arXiv 1910.07467"
 
     name: Literal["rmsnorm"] = "rmsnorm"
 
@@ -177,6 +195,9 @@ class GroupNorm(_OfExample):
 
     y = gamma (x - mean) / sqrt(var + eps) + beta as torch.nn.GroupNorm; a layer's units must be a multiple of `groups`.
     """
+
+    formula = r"f\left(\gamma \, \frac{z - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta\right)"
+    reference = "Wu & He 2018, equations 1 and 7, arXiv 1803.08494"
 
     name: Literal["groupnorm"] = "groupnorm"
     groups: Annotated[int, Field(ge=1)] = 8
@@ -196,6 +217,9 @@ class WeightStandardization(Normalization):
     What is trained is W, whose scale does not matter. The paper adds group normalization and leaves the factor
     gain / sqrt(fan_in) out; it keeps signals in scale without one (Brock et al. 2021, equation 1).
     """
+
+    formula = r"f\left(x^T \, \mathrm{gain} \, \frac{W - \mu}{\sqrt{n_{in} \, (\sigma^2 + \varepsilon)}} + b\right)"
+    reference = "Qiao et al. 2019, equation 5, arXiv 1903.10520; Brock et al. 2021, equation 1, arXiv 2101.08692"
 
     name: Literal["weight_standardization"] = "weight_standardization"
     eps: Epsilon = 1e-5

@@ -118,6 +118,12 @@ class _SgdUpdate(Update):
 class Sgd(Optimizer):
     """v = momentum v + g; w = w - rate v, with g including weight_decay w (torch.optim.SGD without dampening)."""
 
+    formula = r"v \leftarrow \mathrm{momentum} \; v + g, \quad w \leftarrow w - \eta \, v"
+    reference = (
+        "torch.optim.SGD; Polyak 1964; "
+        'Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"'
+    )
+
     update = _SgdUpdate
 
     name: Literal["sgd"] = "sgd"
@@ -184,6 +190,13 @@ class _Adaptive(Optimizer):
 class Adam(_Adaptive):
     """Adam with bias correction (Kingma & Ba 2015, algorithm 1; torch.optim.Adam), weight decay added to g."""
 
+    formula = (
+        r"m \leftarrow \beta_1 m + (1 - \beta_1) \, g, \quad "
+        r"v \leftarrow \beta_2 v + (1 - \beta_2) \, g^2, \quad "
+        r"w \leftarrow w - \eta \, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \varepsilon}"
+    )
+    reference = "Kingma & Ba 2015, algorithm 1, arXiv 1412.6980"
+
     update = _AdamUpdate
 
     name: Literal["adam"] = "adam"
@@ -198,8 +211,8 @@ class AdamW(_Adaptive):
     """
 
     formula: ClassVar[str] = (
-        r"w \leftarrow (1 - \eta \lambda) w - \eta \, \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}, \;"
-        r" m \leftarrow \beta_1 m + (1 - \beta_1) g, \; v \leftarrow \beta_2 v + (1 - \beta_2) g^2"
+        r"w \leftarrow (1 - \eta \lambda) w - \eta \, \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}, \quad"
+        r" m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2"
     )
     reference: ClassVar[str] = "Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization, algorithm 2"
 

@@ -88,6 +88,9 @@ PREPROCESSINGS: Registry[Preprocessing] = Registry("preprocessing")
 class Raw(Preprocessing):
     """x: pixel values as they come, all positive and up to 255."""
 
+    formula = r"y = x"
+    reference = 'LeCun et al. 1998, "Efficient BackProp", section 4.3, on why inputs of one sign slow learning'
+
     name: Literal["raw"] = "raw"
 
     def fit(self, train: Array, levels: int) -> AffineMap:
@@ -98,6 +101,9 @@ class Raw(Preprocessing):
 class Unit(Preprocessing):
     """x / levels: into [0, 1], where nothing is fitted."""
 
+    formula = r"y = \frac{x}{\mathrm{levels}}"
+    reference = "torchvision.transforms.ToTensor"
+
     name: Literal["unit"] = "unit"
 
     def fit(self, train: Array, levels: int) -> AffineMap:
@@ -107,6 +113,12 @@ class Unit(Preprocessing):
 @PREPROCESSINGS.register
 class Center(Preprocessing):
     """x - mean image (Krizhevsky et al. 2012, section 2); with values "unit" then divided by levels."""
+
+    formula = r"y = x - \bar{x}"
+    reference = (
+        "Krizhevsky, Sutskever & Hinton 2012, "
+        '"ImageNet classification with deep convolutional neural networks", section 2'
+    )
 
     name: Literal["center"] = "center"
     values: Literal["raw", "unit"] = "raw"
@@ -123,6 +135,9 @@ class Standardize(Preprocessing):
     std is the population's, divided by n. A feature that is constant in training becomes 0 in all splits.
     """
 
+    formula = r"y_j = \frac{x_j - \bar{x}_j}{\sigma_j}"
+    reference = 'LeCun et al. 1998, "Efficient BackProp", section 4.3'
+
     name: Literal["standardize"] = "standardize"
 
     def fit(self, train: Array, levels: int) -> AffineMap:
@@ -137,6 +152,9 @@ class MinMax(Preprocessing):
 
     Other splits may leave that range. A feature that is constant in training becomes 0 in all splits.
     """
+
+    formula = r"y_j = \frac{2 \, x_j - \mathrm{max}_j - \mathrm{min}_j}{\mathrm{max}_j - \mathrm{min}_j}"
+    reference = "sklearn.preprocessing.MinMaxScaler with the range from -1 to 1"
 
     name: Literal["minmax"] = "minmax"
 
@@ -170,6 +188,12 @@ class Pca(_Principal):
     V has the fewest columns that keep the share `variance` of the training variance, or `components` columns
     (fewer where the data have a smaller rank). Giving both is a validation error.
     """
+
+    formula = r"y = V^{\mathrm{T}} (x - \bar{x})"
+    reference = (
+        'Pearson 1901, "On lines and planes of closest fit"; '
+        'Hotelling 1933, "Analysis of a complex of statistical variables into principal components"'
+    )
 
     name: Literal["pca"] = "pca"
     variance: Annotated[float, Field(gt=0, le=1)] = 0.95
@@ -216,6 +240,9 @@ class PcaWhiten(_Whitening):
     (Kessy, Lewin & Strimmer 2018, "Optimal whitening and decorrelation"). Null directions are dropped.
     """
 
+    formula = r"y = (\Lambda + \varepsilon \lambda_1 I)^{-1/2} \, V^{\mathrm{T}} (x - \bar{x})"
+    reference = "Kessy, Lewin & Strimmer 2018, arXiv 1512.00809"
+
     name: Literal["pca_whiten"] = "pca_whiten"
 
     def fit(self, train: Array, levels: int) -> AffineMap:
@@ -229,6 +256,12 @@ class ZcaWhiten(_Whitening):
 
     Of all whitenings it changes the centred images least (Kessy et al. 2018). Null directions map to 0.
     """
+
+    formula = r"y = V \, (\Lambda + \varepsilon \lambda_1 I)^{-1/2} \, V^{\mathrm{T}} (x - \bar{x})"
+    reference = (
+        'Bell & Sejnowski 1997, "The independent components of natural scenes are edge filters"; '
+        "Kessy, Lewin & Strimmer 2018, arXiv 1512.00809"
+    )
 
     name: Literal["zca_whiten"] = "zca_whiten"
 

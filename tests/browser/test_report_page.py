@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,6 @@ from report_sample import Sample
 
 from trainability import report
 
-if os.environ.get("CI"):
-    from playwright import sync_api  # there nothing may be skipped
-else:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install -e .[dev])")
-CHROMIUM = os.environ.get("TRAINABILITY_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM and not os.environ.get("CI"),
-    reason="no chromium: install it (apt-get install chromium) or name it in TRAINABILITY_CHROMIUM",
-)
 Open = Callable[..., Any]
 
 
@@ -33,35 +23,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     return made
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    assert CHROMIUM, "CI must have a chromium"
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
-def open_page(browser: Any, sample: Sample) -> Iterator[Open]:
-    """Opens the report offline; at the end nothing may have been asked of a network or complained about."""
-    contexts, requests, complaints = [], [], []
-
-    def open_it(width: int = 1280, **options: Any) -> Any:
-        context = browser.new_context(offline=True, viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(sample.page.as_uri())
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
-    assert complaints == []
+def open_page(open_file: Open, sample: Sample) -> Open:
+    """Opens the report as `open_file` does."""
+    return functools.partial(open_file, sample.page)
 
 
 def column(page: Any, index: int) -> list[str]:

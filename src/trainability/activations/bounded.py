@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 class Sigmoid(Activation):
     """f(z) = 1 / (1 + exp(-z)), f' = f (1 - f), at most 1/4."""
 
+    formula = r"f(z) = \frac{1}{1 + e^{-z}}"
+    reference = 'Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors", equation 2'
+
     name: Literal["sigmoid"] = "sigmoid"
 
     @property
@@ -37,6 +40,9 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """f(z) = tanh z, f' = 1 - f^2 (LeCun et al. 1998 recommend a scaled form of it)."""
 
+    formula = r"f(z) = \tanh z"
+    reference = 'LeCun et al. 1998, "Efficient BackProp", section 4.4'
+
     name: Literal["tanh"] = "tanh"
 
     def value(self, z: Tensor, *learned: Tensor) -> Tensor:
@@ -55,6 +61,9 @@ class Tanh(Activation):
 class Softsign(Activation):
     """f(z) = z / (1 + |z|), f' = 1 / (1 + |z|)^2, whose tails are polynomial (Bergstra et al. 2009)."""
 
+    formula = r"f(z) = \frac{z}{1 + \vert z \vert}"
+    reference = 'Bergstra et al. 2009, "Quadratic polynomials learn better image features"'
+
     name: Literal["softsign"] = "softsign"
 
     def value(self, z: Tensor, *learned: Tensor) -> Tensor:
@@ -67,6 +76,9 @@ class Softsign(Activation):
 @ACTIVATIONS.register
 class Hardtanh(Activation):
     """f(z) = min(1, max(-1, z)), f' = 1 for |z| < 1, else 0 (Collobert 2004)."""
+
+    formula = r"f(z) = \min(1, \max(-1, z))"
+    reference = 'Collobert 2004, "Large scale machine learning", thesis, Université Paris VI'
 
     name: Literal["hardtanh"] = "hardtanh"
 
@@ -85,6 +97,9 @@ class Hardtanh(Activation):
 @ACTIVATIONS.register
 class Hardsigmoid(Activation):
     """f(z) = min(1, max(0, z / 6 + 1/2)), f' = 1/6 for |z| < 3, else 0 (Howard et al. 2019)."""
+
+    formula = r"f(z) = \min\left(1, \max\left(0, \frac{z}{6} + \frac{1}{2}\right)\right)"
+    reference = "Howard et al. 2019, section 5.2, arXiv 1905.02244"
 
     name: Literal["hardsigmoid"] = "hardsigmoid"
 

@@ -21,6 +21,9 @@ class Maxout(Activation):
     first wins and takes the gradient.
     """
 
+    formula = r"f(z_1, \ldots, z_k) = \max(z_1, \ldots, z_k)"
+    reference = "Goodfellow et al. 2013, arXiv 1302.4389"
+
     name: Literal["maxout"] = "maxout"
     k: Annotated[int, Field(ge=2, le=16)] = 2
 
@@ -62,6 +65,9 @@ class Glu(Activation):
     by side, z_1 first, as torch has them. The slopes g(z_2) and z_1 g'(z_2) have no upper bound; dead and saturated
     are judged relative to 1, the slope of the linear piece under an open sigmoid gate.
     """
+
+    formula = r"f(z_1, z_2) = z_1 \, g(z_2)"
+    reference = "Dauphin et al. 2017, arXiv 1612.08083; other gates: Shazeer 2020, arXiv 2002.05202"
 
     name: Literal["glu"] = "glu"
     gate: Literal["sigmoid", "relu", "gelu", "silu", "identity"] = "sigmoid"

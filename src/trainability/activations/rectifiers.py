@@ -20,6 +20,9 @@ SELU_SCALE = 1.0507009873554804934193349852946
 class Identity(Activation):
     """f(z) = z, f' = 1: the linear baseline, whose layers together are one linear map."""
 
+    formula = r"f(z) = z"
+    reference = "Saxe, McClelland & Ganguli 2014, on deep linear networks, arXiv 1312.6120"
+
     name: Literal["identity"] = "identity"
 
     def value(self, z: Tensor, *learned: Tensor) -> Tensor:
@@ -32,6 +35,9 @@ class Identity(Activation):
 @ACTIVATIONS.register
 class Relu(Activation):
     """f(z) = max(0, z), f' = 1 for z > 0, else 0, at 0 as well (Nair & Hinton 2010)."""
+
+    formula = r"f(z) = \max(0, z)"
+    reference = 'Nair & Hinton 2010, "Rectified linear units improve restricted Boltzmann machines"'
 
     name: Literal["relu"] = "relu"
 
@@ -50,6 +56,9 @@ class Relu(Activation):
 @ACTIVATIONS.register
 class Relu6(Activation):
     """f(z) = min(6, max(0, z)), f' = 1 for 0 < z < 6, else 0 (Krizhevsky 2010)."""
+
+    formula = r"f(z) = \min(6, \max(0, z))"
+    reference = 'Krizhevsky 2010, "Convolutional deep belief networks on CIFAR-10"'
 
     name: Literal["relu6"] = "relu6"
 
@@ -72,6 +81,9 @@ class ShiftedRelu(Activation):
     `threshold` with -shift for both of its parameters is the same; with other pairs that one is not continuous.
     """
 
+    formula = r"f(z) = \max(-\mathrm{shift}, z)"
+    reference = "Clevert et al. 2015, arXiv 1511.07289"
+
     name: Literal["shifted_relu"] = "shifted_relu"
     shift: Annotated[float, Field(ge=0)] = 1.0
 
@@ -90,6 +102,9 @@ class ShiftedRelu(Activation):
 @ACTIVATIONS.register
 class LeakyRelu(Activation):
     """f(z) = z for z > 0, else slope z (Maas et al. 2013, slope 0.01)."""
+
+    formula = r"f(z) = \max(0, z) + \mathrm{slope} \, \min(0, z)"
+    reference = 'Maas, Hannun & Ng 2013, "Rectifier nonlinearities improve neural network acoustic models"'
 
     name: Literal["leaky_relu"] = "leaky_relu"
     slope: Annotated[float, Field(ge=0, lt=1)] = 0.01
@@ -115,6 +130,9 @@ class LeakyRelu(Activation):
 @ACTIVATIONS.register
 class Prelu(Activation):
     """f(z) = z for z > 0, else slope z, with one learned slope a layer, at first 0.25 (He et al. 2015)."""
+
+    formula = r"f(z) = \max(0, z) + \mathrm{slope} \, \min(0, z)"
+    reference = "He et al. 2015, equation 1, arXiv 1502.01852"
 
     name: Literal["prelu"] = "prelu"
     initial_slope: Annotated[float, Field(ge=0, lt=1)] = 0.25
@@ -143,6 +161,12 @@ class Prelu(Activation):
 class Softplus(Activation):
     """f(z) = log(1 + exp(z)), f' = 1 / (1 + exp(-z)) (Dugas et al. 2001; Glorot et al. 2011)."""
 
+    formula = r"f(z) = \log(1 + e^z)"
+    reference = (
+        'Dugas et al. 2001, "Incorporating second-order functional knowledge for better option pricing"; '
+        'Glorot, Bordes & Bengio 2011, "Deep sparse rectifier neural networks"'
+    )
+
     name: Literal["softplus"] = "softplus"
 
     def value(self, z: Tensor, *learned: Tensor) -> Tensor:
@@ -156,6 +180,9 @@ class Softplus(Activation):
 @ACTIVATIONS.register
 class Elu(Activation):
     """f(z) = z for z > 0, else alpha (exp(z) - 1) (Clevert et al. 2015, equation 15)."""
+
+    formula = r"f(z) = \max(0, z) + \min(0, \alpha (e^z - 1))"
+    reference = "Clevert et al. 2015, equation 15, arXiv 1511.07289"
 
     name: Literal["elu"] = "elu"
     alpha: Annotated[float, Field(gt=0)] = 1.0
@@ -185,6 +212,12 @@ class Selu(Activation):
     scale * alpha, just below zero.
     """
 
+    formula = (
+        r"f(z) = \lambda \left(\max(0, z) + \min(0, \alpha (e^z - 1))\right), \quad \lambda = 1.0507, \quad "
+        r"\alpha = 1.6733"
+    )
+    reference = "Klambauer et al. 2017, arXiv 1706.02515"
+
     name: Literal["selu"] = "selu"
 
     @property
@@ -209,6 +242,9 @@ class Selu(Activation):
 @ACTIVATIONS.register
 class Celu(Activation):
     """f(z) = max(0, z) + min(0, alpha (exp(z / alpha) - 1)), smooth for every alpha (Barron 2017)."""
+
+    formula = r"f(z) = \max(0, z) + \min(0, \alpha (e^{z / \alpha} - 1))"
+    reference = "Barron 2017, arXiv 1704.07483"
 
     name: Literal["celu"] = "celu"
     alpha: Annotated[float, Field(gt=0)] = 1.0

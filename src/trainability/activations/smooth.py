@@ -40,6 +40,9 @@ class Silu(SelfGated):
     With s = 1 / (1 + exp(-z)) its slope is s + z s (1 - s), at most 1.09984, at z = 2.3994.
     """
 
+    formula = r"f(z) = \frac{z}{1 + e^{-z}}"
+    reference = "Elfwing, Uchibe & Doya 2018, arXiv 1702.03118; Ramachandran, Zoph & Le 2017, arXiv 1710.05941"
+
     name: Literal["silu"] = "silu"
 
     @property
@@ -53,6 +56,9 @@ class Silu(SelfGated):
 @ACTIVATIONS.register
 class Hardswish(SelfGated):
     """f(z) = z min(1, max(0, z / 6 + 1/2)), f' at most 3/2, just below z = 3 (Howard et al. 2019)."""
+
+    formula = r"f(z) = z \, \min\left(1, \max\left(0, \frac{z}{6} + \frac{1}{2}\right)\right)"
+    reference = "Howard et al. 2019, section 5.2, arXiv 1905.02244"
 
     name: Literal["hardswish"] = "hardswish"
 
@@ -71,6 +77,9 @@ class Gelu(SelfGated):
     Its slope Phi(z) + z phi(z) is at most 1.12890, at z = sqrt 2. `approximate: tanh` has (1 + tanh u) / 2 in place of
     Phi, u = sqrt(2 / pi) (z + 0.044715 z^3), as BERT and GPT-2 do; there the steepest slope is 1.12899, at z = 1.4185.
     """
+
+    formula = r"f(z) = z \, \Phi(z)"
+    reference = "Hendrycks & Gimpel 2016, arXiv 1606.08415"
 
     name: Literal["gelu"] = "gelu"
     approximate: Literal["none", "tanh"] = "none"
@@ -100,6 +109,9 @@ class Mish(SelfGated):
     With e = exp(z) and n = e (e + 2) the gate is n / (n + 2) and its slope 4 e (e + 1) / (n + 2)^2.
     """
 
+    formula = r"f(z) = z \, \tanh(\log(1 + e^z))"
+    reference = "Misra 2019, arXiv 1908.08681"
+
     name: Literal["mish"] = "mish"
 
     @property
@@ -117,6 +129,9 @@ class Mish(SelfGated):
 @ACTIVATIONS.register
 class Snake(Activation):
     """f(z) = z + sin(a z)^2 / a, f' = 1 + sin(2 a z), between 0 and 2 (Ziyin et al. 2020)."""
+
+    formula = r"f(z) = z + \frac{1}{a} \sin^2(a z)"
+    reference = "Ziyin, Hartwig & Ueda 2020, arXiv 2006.08195"
 
     name: Literal["snake"] = "snake"
     a: Annotated[float, Field(gt=0)] = 1.0

@@ -57,7 +57,7 @@ def render(
     """
     drawn = illustrations.load(figures, FIGURES)
     loaded = material.load(settings, plan, tables, cells, data, snakemake)
-    texts = {name: _source(sources / name) for name in SOURCES}
+    texts = {name: read_source(sources / name) for name in SOURCES}
     page = compose(settings.title, abstract(loaded), sections(loaded, drawn), texts)
     files.write_atomically(out, page.encode())
 
@@ -70,7 +70,7 @@ def compose(title: str, summary: Prose, parts: list[Section], sources: Mapping[s
     environment.filters["inline"] = inline
     style, script = sources["style.css"], sources["script.js"]
     policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        f"default-src 'none'; img-src data:; style-src '{policy_hash(style)}'; script-src '{policy_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
     template = environment.from_string(sources["template.html.j2"])
@@ -216,13 +216,14 @@ def _appendix(found: Material) -> list[Section]:
     ]
 
 
-def _source(path: Path) -> str:
+def read_source(path: Path) -> str:
+    """A template or stylesheet; raises files.CorruptFileError if it is missing."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise files.CorruptFileError(f"{path}: a source of the page cannot be read ({error.strerror})") from None
 
 
-def _hash(text: str) -> str:
+def policy_hash(text: str) -> str:
     """A source's hash as the security policy of a page names it."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
