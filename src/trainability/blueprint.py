@@ -92,6 +92,11 @@ class Blueprint:
     biased: bool
 
     @property
+    def convolutional(self) -> bool:
+        """Whether units see windows of an image."""
+        return any(layer.kernel > 1 for layer in self.layers)
+
+    @property
     def head(self) -> Grid:
         """What the last hidden layer puts out."""
         return self.layers[-1].puts_out(self.outputs)

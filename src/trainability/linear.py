@@ -1,9 +1,9 @@
 """The linear maps of a stack: fully connected ones, convolutions, and the output layer.
 
 Shapes: R runs, B examples, P positions of an example (1 in a fully connected layer), F features or units. Rows are
-examples x positions: inputs are [R, B P, F]. A convolution is the same product over patches of its input, so that it
-shares everything with the fully connected layer: what a run computes does not depend on its stack, and a unit (channel)
-has one column of weights [R, fan_in, units], fan_in = kernel x kernel x channels.
+examples x positions: inputs are [R, B P, F]. A convolution is the same map over windows of its input, so that it shares
+everything with the fully connected layer: a unit (channel) has one column of weights [R, fan_in, units], with fan_in =
+kernel x kernel x channels.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import conv2d, pad, unfold
 
 from trainability.blueprint import LayerPlan
 from trainability.normalizers import WeightStandardizer
 from trainability.passes import accumulate
 
 COLUMNS = 16  # floats that the kernels of matrix products handle at once
-PATCHES = 2**16  # numbers of one run's patches that are in work at a time; the same for every stack, so bits are too
+WINDOWS = 2**18  # numbers of one run's windows that are measured at a time; the same for every stack, so bits are too
 
 
 class Linear:
@@ -96,11 +96,11 @@ class Output(Linear):
 
 
 class Convolution(Linear):
-    """A convolution with stride 1 and zeros around the image: Linear over the patches around every position.
+    """A convolution with stride 1 and zeros around the image: the map of Linear at every position of an image.
 
-    Rows of W are ordered as (row of the window, its column, channel). Patches are made for a few examples at a time,
-    so that they stay in the cache, and made again for the backward pass instead of being kept. The gradient by the
-    input is a convolution too, of dz with the windows turned around.
+    Rows of W are ordered as (row of the window, its column, channel), so that both the activations and the weights of
+    a run are what torch's convolutions take, seen from another side, without a copy. Runs go one after the other: a
+    convolution is large enough for that, and a run then knows nothing of its stack.
     """
 
     def __init__(
@@ -108,44 +108,51 @@ class Convolution(Linear):
     ) -> None:
         super().__init__(weight, bias, standardizer)
         self.plan = plan
+        self.margin = plan.kernel // 2
 
     def product(self, x: Tensor) -> Tensor:
-        weight, bias = self.used, self.bias
-        parts = [
-            torch.bmm(patches, weight) if bias is None else torch.baddbmm(bias, patches, weight)
-            for patches in self._patches(x)
-        ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+        biases = [None] * len(x) if self.bias is None else self.bias.flatten(1).unbind()
+        runs = zip(self._images(x), self._windows(), biases, strict=True)
+        return self._rows([conv2d(image, window, bias, padding=self.margin) for image, window, bias in runs])
 
     def by_weight(self, dz: Tensor, buffer: Tensor, carry: float) -> None:
-        start = 0
-        for patches in self._patches(self.x):
-            rows = patches.shape[1]
-            buffer.baddbmm_(patches.transpose(1, 2), dz[:, start : start + rows], beta=carry)
-            start, carry = start + rows, 1.0
+        gradients = [
+            self._backward(dy, image, window, by_input=False)[1].permute(2, 3, 1, 0).reshape(self.weight.shape[1:])
+            for dy, image, window in zip(self._images(dz), self._images(self.x), self._windows(), strict=True)
+        ]
+        accumulate(buffer, torch.stack(gradients), carry)
 
     def backward_input(self, dz: Tensor) -> Tensor:
-        kernel, channels = self.plan.kernel, self.plan.sees.channels
-        windows = self.used.view(len(self.used), kernel, kernel, channels, -1)
-        turned = windows.flip(1, 2).transpose(3, 4).reshape(len(self.used), -1, channels)
-        parts = [torch.bmm(patches, turned) for patches in self._patches(dz)]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+        runs = zip(self._images(dz), self._images(self.x), self._windows(), strict=True)
+        return self._rows([self._backward(dy, image, window, by_input=True)[0] for dy, image, window in runs])
 
     def inputs(self) -> Iterator[Tensor]:
-        return self._patches(self.x)
-
-    def _patches(self, x: Tensor) -> Iterator[Tensor]:
-        """Windows of x [R, B P, C] around every position, [R, b P, kernel kernel C] for b examples at a time."""
+        """Windows around every position, for a few examples at a time."""
         sees, kernel = self.plan.sees, self.plan.kernel
-        runs, rows, channels = x.shape
-        images = x.reshape(runs, rows // sees.positions, sees.height, sees.width, channels)
-        together = max(1, PATCHES // (sees.positions * kernel * kernel * channels))
-        margin = kernel // 2
-        for some in images.split(together, 1):
-            padded = pad(some, (0, 0, margin, margin, margin, margin)) if margin else some.contiguous()
-            by_run, by_example, by_row, by_column, _ = padded.stride()
-            examples = some.shape[1]
-            # The numbers of a window's row lie side by side.
-            shape = (runs, examples, sees.height, sees.width, kernel, kernel * channels)
-            windows = padded.as_strided(shape, (by_run, by_example, by_row, by_column, by_row, 1))
-            yield windows.reshape(runs, examples * sees.positions, kernel * kernel * channels)
+        together = max(1, WINDOWS // (sees.positions * self.plan.fan_in))
+        for some in self.x.split(together * sees.positions, 1):
+            images = some.reshape(-1, sees.height, sees.width, sees.channels).permute(0, 3, 1, 2)
+            windows = unfold(images.contiguous(), kernel, padding=self.margin)  # [R b, C kernel kernel, P]
+            yield windows.mT.reshape(len(some), -1, self.plan.fan_in)
+
+    def _backward(self, dy: Tensor, image: Tensor, window: Tensor, by_input: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients by a run's input and by its weights, of which one is asked for."""
+        place = [self.margin, self.margin]
+        mask = [by_input, not by_input, False]
+        return torch.ops.aten.convolution_backward(
+            dy, image, window, None, [1, 1], place, [1, 1], False, [0, 0], 1, mask
+        )
+
+    def _images(self, x: Tensor) -> Iterator[Tensor]:
+        """Each run's rows [B P, C] as images [B, C, height, width]."""
+        sees = self.plan.sees
+        return (run.view(-1, sees.height, sees.width, run.shape[-1]).permute(0, 3, 1, 2) for run in x)
+
+    def _windows(self) -> Iterator[Tensor]:
+        """Each run's used weights as [units, C, kernel, kernel]."""
+        kernel = self.plan.kernel
+        return (run.view(kernel, kernel, -1, run.shape[-1]).permute(3, 2, 0, 1) for run in self.used)
+
+    def _rows(self, images: list[Tensor]) -> Tensor:
+        """Images [B, C, height, width] of all runs as rows [R, B P, C]."""
+        return torch.stack([image.permute(0, 2, 3, 1) for image in images]).flatten(1, 3)

@@ -43,13 +43,18 @@ def _even(items: list[T], most: int) -> list[list[T]]:
 
 
 def most_runs(cell: Cell, features: int, classes: int, device: torch.device) -> int:
-    """The best size of a stack: the number of seeds whose runs come nearest to filling the cache, at least one."""
+    """The best size of a stack: the number of seeds whose runs come nearest to filling the cache, at least one.
+
+    Convolutions go run by run, and reading their examples costs nothing beside them: there runs are counted, not seeds.
+    """
     per_run = bytes_per_run(cell, features, classes)
     per_seed = per_run * len(cell.learning_rates)
     if device.type == "cuda":
         room = largest = int(GPU_SHARE * torch.cuda.get_device_properties(device).total_memory)
     else:
         room, largest = CACHED, LARGEST
+    if blueprint.draw(cell, features, classes).convolutional:
+        return max(1, round(room / per_run))
     if per_seed > largest:
         return max(1, largest // per_run)
     return max(1, round(room / per_seed)) * len(cell.learning_rates)
