@@ -11,7 +11,7 @@ from torch import Tensor
 from trainability import devices, stacks, training
 from trainability.cell import Cell
 from trainability.network import Mode, Network, loss_gradient
-from trainability.preprocessing import Arrays
+from trainability.prepared import Arrays
 
 CPU = torch.device("cpu")
 Runs = list[tuple[int, float]]

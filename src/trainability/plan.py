@@ -130,6 +130,8 @@ def _impossible(cell: Cell) -> Iterator[str]:
             f"batch_size {cell.batch_size} is larger than the {cell.dataset.train_size} training examples "
             f"of {cell.dataset.label}"
         )
+    if problem := cell.preprocessing.impossible(cell.dataset.feature_count):
+        yield f"preprocessing {problem} ({cell.dataset.label})"
     if cell.normalization.position != "absent" and cell.batch_size < 2:
         yield f"normalization {cell.normalization.label} needs a batch_size of at least 2"
 

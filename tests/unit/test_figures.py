@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from trainability import config, convergence, datasets, figures, health, plan, preprocessing, provenance, record, tables
+from trainability import config, convergence, datasets, figures, health, plan, prepared, provenance, record, tables
 from trainability.cell import Cell
 from trainability.config import Config
 from trainability.figures import canvas, experiment, heatmaps, inputs, lines, output, rates, scales, signal, text
@@ -158,7 +158,7 @@ def write(folder: Path, values: dict[str, Any], status: Callable[[Cell], str]) -
             slug = path.parent.name
             used = (entry.cell.preprocessing for entry in planned.values())
             chosen = next(one for one in used if one.slug == slug)
-            preprocessing.prepare(chosen, path.parent.parent, path.parent)
+            prepared.prepare(chosen, path.parent.parent, path.parent)
     return Made(settings, planned, folder)
 
 

@@ -19,7 +19,7 @@ from trainability.activations import ACTIVATIONS
 from trainability.cell import Cell
 from trainability.network import Network
 from trainability.outcome import CHANCE_DEVIATIONS, Outcome
-from trainability.preprocessing import Arrays
+from trainability.prepared import Arrays
 from trainability.training import train
 
 CLASSES = 4
@@ -178,7 +178,7 @@ def test_seed_acts_and_global_state_does_not(make_cell: Any, arrays: Arrays) -> 
 PROGRAM = """
 import sys, numpy as np, torch
 from trainability.cell import Cell
-from trainability.preprocessing import Arrays
+from trainability.prepared import Arrays
 from trainability.training import train
 cell = Cell.from_canonical(sys.argv[1])
 arrays = Arrays(**{key: value for key, value in np.load(sys.argv[2]).items()})
