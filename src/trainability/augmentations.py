@@ -94,11 +94,14 @@ class CropFlip(Augmentation):
 
     def indices(self, choices: Indices, image_shape: tuple[int, ...]) -> Indices:
         height, width, channels = (*image_shape, 1)[:3]
+        features = height * width * channels
         down, right, mirrored = (choice[:, None] for choice in choices.T)
         columns = np.arange(width)
         columns = np.where(mirrored, width - 1 - columns, columns) + right - self.padding
         rows = np.arange(height) + down - self.padding
-        pixels = rows[:, :, None] * width + columns[:, None, :]
-        within = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-        values = pixels[..., None] * channels + np.arange(channels)
-        return np.where(within[..., None], values, height * width * channels).reshape(len(choices), -1)
+        # Rows and columns outside add `features`, so that what is beyond the last entry is padding.
+        of_rows = np.where((rows >= 0) & (rows < height), rows * width * channels, features)
+        of_columns = np.where((columns >= 0) & (columns < width), columns * channels, features)
+        of_values = (of_columns[:, :, None] + np.arange(channels)).reshape(len(choices), 1, -1)
+        index = of_rows[:, :, None] + of_values
+        return np.minimum(index, features, out=index).reshape(len(choices), features)
