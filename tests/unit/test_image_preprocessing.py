@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import real_formats as real
 import scipy.linalg
 from numpy.typing import NDArray
 
-from trainability import datasets
+from trainability import datasets, training
 from trainability.datasets import Cifar10
 from trainability.prepared import load, load_map, prepare, statistics
 from trainability.preprocessing import (
@@ -165,7 +166,7 @@ def test_pca_of_colours_has_its_eigenvalues(colours: NDArray[np.uint8]) -> None:
 
 @pytest.mark.parametrize("entry", [ChannelStandardize(), ZcaWhiten(epsilon=0.1)], ids=str)
 def test_from_cifars_files_to_what_a_network_sees(
-    entry: Preprocessing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    entry: Preprocessing, make_cell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = real.small_cifar()
     monkeypatch.setattr(Cifar10, "source", small.source)
@@ -190,4 +191,10 @@ def test_from_cifars_files_to_what_a_network_sees(
         expected = (test.reshape(12, -1) - train.reshape(40, -1).mean(axis=0)) @ weights.T @ rows[:39]
     assert arrays.test_x.reshape(12, -1) == pytest.approx(expected.reshape(12, -1), abs=1e-4)
     assert load_map(tmp_path / "out").features == 3072
+    cell = make_cell(
+        dataset=dataset.model_dump(), preprocessing=entry.model_dump(), depth=1, seeds=[0], learning_rates=[1e-4]
+    )
+    outcome = training.train(cell, arrays, manifest["classes"])  # labels are random: there is nothing to learn
+    assert outcome.networks[0].hidden[0].linear.weight.shape == (1, 3072, 6)
+    assert outcome.test_loss.isfinite().all()
     assert json.loads((tmp_path / "out" / "preprocessing.json").read_text())["statistics"]["after"]["rank"] == 39
