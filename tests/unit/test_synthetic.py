@@ -18,7 +18,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from trainability import datasets
+from trainability import datasets, training
+from trainability.convergence import steps_to_target
 from trainability.datasets import DATASETS, Gaussians, Parity, SignalProbe, Spirals
 from trainability.prepared import load, prepare
 from trainability.preprocessing import PREPROCESSINGS, ChannelStandardize, Standardize, Unit, ZcaWhiten
@@ -274,3 +275,25 @@ def test_another_process_makes_the_same_bits() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert done[:2] == ["False", "False"]  # until it draws
     assert done[2] == Gaussians().source.read(None, Path("never")).sha256
+
+
+def test_whitening_and_not_standardising_mends_the_conditioning_of_rotated_inputs(
+    make_cell: Any, tmp_path: Path
+) -> None:
+    """A linear network on data whose best accuracy is 0.98: steps to 0.95 at the better of two learning rates."""
+    steps = {}
+    for rotated in (True, False):
+        dataset = Gaussians(condition=1e4, separation=5.0, rotated=rotated, train_examples=4000)
+        folder = tmp_path / str(rotated)
+        datasets.prepare(dataset, folder, None, tmp_path)
+        for entry in (Standardize(), ZcaWhiten(epsilon=0.0)):
+            prepare(entry, folder, folder / entry.name)
+            inputs = {"dataset": dataset.model_dump(), "preprocessing": entry.model_dump()}
+            network = {"activation": "identity", "depth": 1, "width": 32, "seeds": [0, 1, 2, 3]}
+            descent = {"optimizer": {"name": "sgd", "momentum": 0.0}, "epochs": 4, "batch_size": 40}
+            cell = make_cell(**inputs, **network, **descent)
+            history = training.train(cell, load(folder / entry.name)[1], dataset.classes).history
+            taken = steps_to_target(history.steps, history.curves["validation_accuracy"].numpy(), 0.95)
+            steps[rotated, entry.name] = np.median(taken.reshape(4, 2), axis=0).min()
+    assert max(steps[True, "zca_whiten"], steps[False, "zca_whiten"], steps[False, "standardize"]) <= 64
+    assert steps[True, "standardize"] >= 256
