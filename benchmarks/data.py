@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.workloads import Workload
-from trainability import datasets, preprocessing
+from trainability import datasets, prepared
 
 ARRAYS = "arrays.npz"  # train_x [n, d] float32, train_y [n] int64, and so for validation and test
 
@@ -16,4 +16,4 @@ def prepare(workloads: Iterable[Workload], out: Path, fashion: Path) -> None:
     for name, workload in {workload.data: workload for workload in workloads}.items():
         splits, cell = out / "splits" / name, workload.cell
         datasets.prepare(cell.dataset, splits, fashion if name == "fashion" else None, out / "download")
-        preprocessing.prepare(cell.preprocessing, splits, out / name)
+        prepared.prepare(cell.preprocessing, splits, out / name)

@@ -20,7 +20,7 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
-from trainability import config, datasets, files, plan, preprocessing, record, tables, training
+from trainability import config, datasets, files, plan, prepared, record, tables, training
 from trainability.cell import Cell
 
 ROOT = Path(__file__).parents[1]
@@ -106,8 +106,8 @@ def _records(folder: Path, count: int) -> plan.Plan:
     cell = Cell.model_validate(next(iter(planned.values())).cell.model_dump() | {"depth": 5, "width": 16, "epochs": 20})
     data = folder.parent / "data"
     datasets.prepare(cell.dataset, data, None, data)
-    preprocessing.prepare(cell.preprocessing, data, data / "prepared")
-    manifest, arrays = preprocessing.load(data / "prepared")
+    prepared.prepare(cell.preprocessing, data, data / "prepared")
+    manifest, arrays = prepared.load(data / "prepared")
     outcome = training.train(cell, arrays, manifest["classes"])
     made = folder.parent / "one"
     content = record.write(made, cell, outcome, manifest, {"started": "", "ended": ""}, 1.0)

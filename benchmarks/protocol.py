@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.workloads import Workload
-from trainability import preprocessing
-from trainability.preprocessing import Arrays
+from trainability import prepared
+from trainability.prepared import Arrays
 
 TEST_EXAMPLES = 2000  # at most: all of Fashion-MNIST's would take a tenth of so short a training
 WARM_UP_STEPS = 5
@@ -31,11 +31,11 @@ class Job:
 
     workload: Workload
     runs: list[tuple[int, float]]
-    folder: Path  # what `preprocessing.prepare` wrote
+    folder: Path  # what `prepared.prepare` wrote
 
     @functools.cached_property
     def _loaded(self) -> tuple[dict[str, Any], Arrays]:
-        manifest, arrays = preprocessing.load(self.folder)
+        manifest, arrays = prepared.load(self.folder)
         tested = slice(0, TEST_EXAMPLES)
         return manifest, dataclasses.replace(arrays, test_x=arrays.test_x[tested], test_y=arrays.test_y[tested])
 

@@ -20,7 +20,7 @@ import pandas as pd
 from benchmarks import process
 from benchmarks.stack import Stack, as_trained
 from trainability.cell import Cell
-from trainability.preprocessing import Arrays
+from trainability.prepared import Arrays
 from trainability.workers import ENVIRONMENT
 
 RESULTS = Path(__file__).parent / "results"

@@ -10,7 +10,7 @@ import torch
 from trainability import devices, stacks, steps, training
 from trainability.cell import Cell
 from trainability.network import Mode, Network, loss_gradient
-from trainability.preprocessing import Arrays
+from trainability.prepared import Arrays
 
 CPU = torch.device("cpu")
 Runs = list[tuple[int, float]]
@@ -47,7 +47,7 @@ class Stack:
 
 @torch.compile(fullgraph=True)
 def _compiled_step(step: steps.Step) -> None:
-    x, targets = step._of_runs(step.x), step._of_runs(step.targets)
+    x, targets = step.examples()
     gradient = loss_gradient(step.network.forward(x, Mode.TRAIN), targets)
     step.network.backward(gradient, step.buffers, step.update.carry)
     step.update(step.buffers)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trainability.cell import Cell
-from trainability.preprocessing import Arrays
+from trainability.prepared import Arrays
 
 CLASSES = 4
 

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from trainability import config, datasets, files, plan, preprocessing, record, tables, training
+from trainability import config, datasets, files, plan, prepared, record, tables, training
 from trainability.figures import FIGURES
 
 SOURCES = Path(__file__).parents[1] / "report"
@@ -62,13 +62,13 @@ class Sample:
 
     def _train(self, cell: Any) -> None:
         raw = self.data / cell.dataset.slug
-        prepared = raw / cell.preprocessing.slug
-        if not (prepared / "preprocessing.json").exists():
+        folder = raw / cell.preprocessing.slug
+        if not (folder / "preprocessing.json").exists():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # of scikit-learn's own imports
                 datasets.prepare(cell.dataset, raw, None, raw)
-            preprocessing.prepare(cell.preprocessing, raw, prepared)
-        manifest, arrays = preprocessing.load(prepared)
+            prepared.prepare(cell.preprocessing, raw, folder)
+        manifest, arrays = prepared.load(folder)
         outcome = training.train(cell, arrays, manifest["classes"])
         times = {"started": "2026-01-01T00:00:00+00:00", "ended": "2026-01-01T00:01:00+00:00"}
         record.write(self.cells / cell.key, cell, outcome, manifest, times, 1.5)

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from trainability import blueprint
 from trainability.activations import ACTIVATIONS, Activation, Relu
 from trainability.architectures import ARCHITECTURES, Architecture, Mlp
+from trainability.augmentations import AUGMENTATIONS, Augmentation, NoAugmentation
 from trainability.datasets import DATASETS, Dataset, Digits
 from trainability.initializers import INITIALIZERS, Initializer, KaimingNormal
 from trainability.normalizations import NORMALIZATIONS, NoNormalization, Normalization
@@ -68,6 +69,7 @@ if TYPE_CHECKING:  # a type checker cannot follow the unions that the registries
     OneDataset = Dataset
     OnePreprocessing = Preprocessing
     OneArchitecture = Architecture
+    OneAugmentation = Augmentation
     OneActivation = Activation
     OneInitializer = Initializer
     OneNormalization = Normalization
@@ -77,6 +79,7 @@ else:
     OneDataset = DATASETS.field
     OnePreprocessing = PREPROCESSINGS.field
     OneArchitecture = ARCHITECTURES.field
+    OneAugmentation = AUGMENTATIONS.field
     OneActivation = ACTIVATIONS.field
     OneInitializer = INITIALIZERS.field
     OneNormalization = NORMALIZATIONS.field
@@ -90,6 +93,9 @@ class Factors(Closed):
     dataset: OneDataset = Field(default_factory=Digits, description="Which images are classified.")
     preprocessing: OnePreprocessing = Field(
         default_factory=Standardize, description="What happens to the pixels first."
+    )
+    augmentation: OneAugmentation = Field(
+        default_factory=NoAugmentation, description="How training images change every time they are seen."
     )
     architecture: OneArchitecture = Field(default_factory=Mlp, description="How depth and width become layers.")
     activation: OneActivation = Field(default_factory=Relu, description="Non-linearity of all hidden units.")

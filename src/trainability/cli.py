@@ -62,17 +62,18 @@ def _data(arguments: argparse.Namespace) -> None:
 
 
 def _preprocess(arguments: argparse.Namespace) -> None:
-    from trainability import preprocessing
+    from trainability import prepared
+    from trainability.preprocessing import PREPROCESSINGS
 
-    chosen = preprocessing.PREPROCESSINGS.parse(arguments.preprocessing)
-    preprocessing.prepare(chosen, arguments.data, arguments.out)
+    chosen = PREPROCESSINGS.parse(arguments.preprocessing)
+    prepared.prepare(chosen, arguments.data, arguments.out)
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from trainability import devices, preprocessing, record, training
+    from trainability import devices, prepared, record, training
 
     cell = Cell.from_canonical(arguments.cell)
-    manifest, arrays = preprocessing.load(arguments.data)
+    manifest, arrays = prepared.load(arguments.data)
     print(f"{cell.key}: {len(cell.runs)} runs", flush=True)
     started, clock = _now(), time.perf_counter()
     try:

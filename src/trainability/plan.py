@@ -130,6 +130,8 @@ def _impossible(cell: Cell) -> Iterator[str]:
             f"batch_size {cell.batch_size} is larger than the {cell.dataset.train_size} training examples "
             f"of {cell.dataset.label}"
         )
+    if problem := cell.preprocessing.impossible(cell.dataset.feature_count):
+        yield f"preprocessing {problem} ({cell.dataset.label})"
     if cell.normalization.of_batch and cell.batch_size < 2:
         yield f"normalization {cell.normalization.label} needs a batch_size of at least 2"
     divisor = cell.normalization.divisor
@@ -140,7 +142,11 @@ def _impossible(cell: Cell) -> Iterator[str]:
 
 
 def _misshapen(cell: Cell) -> Iterator[str]:
-    architecture = cell.architecture
+    architecture, augmentation = cell.architecture, cell.augmentation
+    if not augmentation.identity and not cell.preprocessing.keeps_image:
+        yield f"augmentation {augmentation.label} needs images, and {cell.preprocessing.label} leaves none"
+    if problem := augmentation.impossible(cell.dataset.image_shape):
+        yield f"augmentation {problem} ({cell.dataset.label})"
     if architecture.needs_image and len(cell.dataset.image_shape) < 2:
         yield f"architecture {architecture.label} needs images, and {cell.dataset.label} has none"
     elif architecture.needs_image and not cell.preprocessing.keeps_image:

@@ -1,84 +1,40 @@
-"""Input preprocessing: affine maps of the pixels, fitted on the training split and on nothing else.
+"""Input preprocessing: maps of the features, fitted on the training split and on nothing else.
 
-`fit` sees training pixels only, and the map that it returns is applied alike to the three splits. Arithmetic
-is float64 and goes through the examples in blocks, so that 50000 colour images need a few GB; what is stored
-is float32. Nothing beyond NumPy is imported: the Snakefile reads this module at every start.
-
-Eigenvectors are those of the d x d covariance (divided by n). A direction is *null* if its eigenvalue is at
-most NULL times the largest: the training data do not vary along it beyond rounding, LAPACK chooses it freely,
-and it is never kept. The largest entry of each eigenvector is positive, so that nothing is left to LAPACK's
-choice as long as the eigenvalues are distinct.
+`fit` sees training features only, and the map that it returns is applied alike to the three splits. Nothing beyond
+NumPy is imported: the Snakefile reads this module at every start. The arithmetic is in `moments`, which says what a
+null direction is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
-from trainability import datasets
-from trainability.files import CorruptFileError, load_arrays, load_json, save_arrays, save_json
+from trainability import moments
+from trainability.maps import Map
+from trainability.moments import Array, Values
 from trainability.registry import Component, Registry
-
-Array = NDArray[np.float64]
-NULL = 1e-10  # far above the rounding of an eigenvalue (about d x 2e-16), far below any variance that matters
-BLOCK = 4096  # examples that are in work at a time: 100 MB of 32x32 colour images
-
-
-@dataclass(frozen=True, eq=False)
-class AffineMap:
-    """x -> (x - shift) * scale, or (x - shift) @ matrix: exactly one of scale [d] and matrix [d, k] is given.
-
-    Raises ValueError if both or none are.
-    """
-
-    shift: Array
-    scale: Array | None = None
-    matrix: Array | None = None
-
-    def __post_init__(self) -> None:
-        if (self.scale is None) == (self.matrix is None):
-            raise ValueError("an affine map takes either a scale or a matrix")
-
-    def __call__(self, x: NDArray[Any]) -> Array:
-        """Map examples [n, d] to float64 [n, k], where k = d for a scale."""
-        return self.linear(x - self.shift)
-
-    def linear(self, x: Array) -> Array:
-        """The map without its shift, on any rows [m, d]."""
-        if self.matrix is not None:
-            return np.asarray(x @ self.matrix)
-        assert self.scale is not None  # by __post_init__
-        return x * self.scale
-
-
-@dataclass(frozen=True, eq=False)
-class Arrays:
-    """The preprocessed splits: float32 [n, k] and int64 labels [n]."""
-
-    train_x: NDArray[np.float32]
-    train_y: NDArray[np.int64]
-    validation_x: NDArray[np.float32]
-    validation_y: NDArray[np.int64]
-    test_x: NDArray[np.float32]
-    test_y: NDArray[np.int64]
 
 
 class Preprocessing(Component):
     """What happens to the pixels before the network sees them."""
 
-    keeps_image: ClassVar[bool] = True  # whether what comes out is still an image, pixel by pixel
+    keeps_image: ClassVar[bool] = True  # whether what comes out are the image's own pixels, each in its place
 
-    def fit(self, train: Array, levels: int) -> AffineMap:
-        """The map for raw training pixels `train` [n, d], n >= 1, that may range from 0 to `levels`."""
+    def fit(self, train: Values, levels: int, channels: int = 1) -> Map:
+        """The map for raw training pixels `train` [n, d], n >= 1, that may range from 0 to `levels`.
+
+        The channels of a pixel follow each other: entry i of an example belongs to channel i % `channels`.
+        """
         raise NotImplementedError
+
+    def impossible(self, features: int) -> str:
+        """Why examples of so many features cannot be preprocessed in this way; nothing if they can."""
+        return ""
 
 
 PREPROCESSINGS: Registry[Preprocessing] = Registry("preprocessing")
@@ -93,8 +49,8 @@ class Raw(Preprocessing):
 
     name: Literal["raw"] = "raw"
 
-    def fit(self, train: Array, levels: int) -> AffineMap:
-        return AffineMap(np.zeros(train.shape[1]), scale=np.ones(train.shape[1]))
+    def fit(self, train: Values, levels: int, channels: int = 1) -> Map:
+        return Map(np.zeros(train.shape[1]), scale=np.ones(train.shape[1]))
 
 
 @PREPROCESSINGS.register
@@ -106,8 +62,8 @@ class Unit(Preprocessing):
 
     name: Literal["unit"] = "unit"
 
-    def fit(self, train: Array, levels: int) -> AffineMap:
-        return AffineMap(np.zeros(train.shape[1]), scale=np.full(train.shape[1], 1.0 / levels))
+    def fit(self, train: Values, levels: int, channels: int = 1) -> Map:
+        return Map(np.zeros(train.shape[1]), scale=np.full(train.shape[1], 1.0 / levels))
 
 
 @PREPROCESSINGS.register
@@ -123,9 +79,9 @@ class Center(Preprocessing):
     name: Literal["center"] = "center"
     values: Literal["raw", "unit"] = "raw"
 
-    def fit(self, train: Array, levels: int) -> AffineMap:
+    def fit(self, train: Values, levels: int, channels: int = 1) -> Map:
         scale = 1.0 if self.values == "raw" else 1.0 / levels
-        return AffineMap(_mean(train), scale=np.full(train.shape[1], scale))
+        return Map(moments.mean(train), scale=np.full(train.shape[1], scale))
 
 
 @PREPROCESSINGS.register
@@ -140,10 +96,29 @@ class Standardize(Preprocessing):
 
     name: Literal["standardize"] = "standardize"
 
-    def fit(self, train: Array, levels: int) -> AffineMap:
-        mean = _mean(train)
-        squares = sum(((block - mean) ** 2).sum(axis=0) for block in _blocks(train))
-        return AffineMap(mean, scale=_reciprocal(np.sqrt(squares / len(train))))
+    def fit(self, train: Values, levels: int, channels: int = 1) -> Map:
+        mean = moments.mean(train)
+        return Map(mean, scale=moments.reciprocal(np.sqrt(moments.variance(train, mean))))
+
+
+@PREPROCESSINGS.register
+class ChannelStandardize(Preprocessing):
+    """(x - mean) / std with one mean and one std for each colour, over all examples and pixels.
+
+    It is what torchvision's Normalize is given for CIFAR-10 and ImageNet. Images without colours, and vectors, have
+    one channel. std is the population's; a channel that is constant in training becomes 0 in all splits.
+    """
+
+    formula: ClassVar[str] = r"\frac{x_{pc} - \mu_c}{\sigma_c}"
+    reference: ClassVar[str] = "torchvision.transforms.Normalize"
+
+    name: Literal["channel_standardize"] = "channel_standardize"
+
+    def fit(self, train: Values, levels: int, channels: int = 1) -> Map:
+        pixels = train.shape[1] // channels
+        mean = np.tile(moments.mean(moments.mean(train).reshape(pixels, channels)), pixels)
+        spread = np.sqrt(moments.variance(train, mean).reshape(pixels, channels).mean(axis=0))
+        return Map(mean, scale=np.tile(moments.reciprocal(spread), pixels))
 
 
 @PREPROCESSINGS.register
@@ -158,9 +133,9 @@ class MinMax(Preprocessing):
 
     name: Literal["minmax"] = "minmax"
 
-    def fit(self, train: Array, levels: int) -> AffineMap:
-        low, high = train.min(axis=0), train.max(axis=0)
-        return AffineMap(low + (high - low) / 2, scale=2 * _reciprocal(high - low))
+    def fit(self, train: Values, levels: int, channels: int = 1) -> Map:
+        low, high = (extreme(axis=0).astype(np.float64) for extreme in (train.min, train.max))
+        return Map(low + (high - low) / 2, scale=2 * moments.reciprocal(high - low))
 
 
 class _Principal(Preprocessing):
@@ -168,16 +143,20 @@ class _Principal(Preprocessing):
 
     components: Annotated[int, Field(ge=1)] | None = None
 
-    def leading(self, train: Array) -> tuple[Array, Array, Array]:
+    def impossible(self, features: int) -> str:
+        if self.components is None or self.components <= features:
+            return ""
+        return f"{self.label}: an example has {features} features, no more can be kept"
+
+    def leading(self, train: Values) -> tuple[Array, Array, Array]:
         """Mean [d], eigenvalues [r] and eigenvectors [d, r] of the directions that `components` allows.
 
         Raises ValueError if more components are asked for than there are features.
         """
-        features = train.shape[1]
-        if self.components is not None and self.components > features:
-            raise ValueError(f"{self.label}: an example has {features} features, no more can be kept")
-        mean = _mean(train)
-        values, vectors = _eigen(_covariance(train, mean))
+        if problem := self.impossible(train.shape[1]):
+            raise ValueError(problem)
+        mean = moments.mean(train)
+        values, vectors = moments.eigen(moments.covariance(train, mean))
         return mean, values[: self.components], vectors[:, : self.components]
 
 
@@ -194,6 +173,8 @@ class Pca(_Principal):
         'Pearson 1901, "On lines and planes of closest fit"; '
         'Hotelling 1933, "Analysis of a complex of statistical variables into principal components"'
     )
+
+    keeps_image: ClassVar[bool] = False
 
     name: Literal["pca"] = "pca"
     variance: Annotated[float, Field(gt=0, le=1)] = 0.95
@@ -215,7 +196,7 @@ class Pca(_Principal):
             content.pop("variance", None)
         return content
 
-    def fit(self, train: Array, levels: int) -> AffineMap:
+    def fit(self, train: Values, levels: int, channels: int = 1) -> Map:
         mean, values, vectors = self.leading(train)
         if self.components is None and values.size:
             kept = np.cumsum(values)
@@ -226,7 +207,7 @@ class Pca(_Principal):
 class _Whitening(_Principal):
     epsilon: Annotated[float, Field(ge=0)] = 1e-5
 
-    def whitener(self, train: Array) -> tuple[Array, Array, Array]:
+    def whitener(self, train: Values) -> tuple[Array, Array, Array]:
         """Mean [d], eigenvectors V [d, r] and factors [r]: 1 / sqrt(eigenvalue + epsilon * largest)."""
         mean, values, vectors = self.leading(train)
         return mean, vectors, 1 / np.sqrt(values + self.epsilon * values.max(initial=0.0))
@@ -243,9 +224,11 @@ class PcaWhiten(_Whitening):
     formula = r"y = (\Lambda + \varepsilon \lambda_1 I)^{-1/2} \, V^{\mathrm{T}} (x - \bar{x})"
     reference = "Kessy, Lewin & Strimmer 2018, arXiv 1512.00809"
 
+    keeps_image: ClassVar[bool] = False
+
     name: Literal["pca_whiten"] = "pca_whiten"
 
-    def fit(self, train: Array, levels: int) -> AffineMap:
+    def fit(self, train: Values, levels: int, channels: int = 1) -> Map:
         mean, vectors, factors = self.whitener(train)
         return _projection(mean, vectors * factors)
 
@@ -265,163 +248,35 @@ class ZcaWhiten(_Whitening):
 
     name: Literal["zca_whiten"] = "zca_whiten"
 
-    def fit(self, train: Array, levels: int) -> AffineMap:
+    def fit(self, train: Values, levels: int, channels: int = 1) -> Map:
         mean, vectors, factors = self.whitener(train)
-        return AffineMap(mean, matrix=(vectors * factors) @ vectors.T)
+        return Map(mean, matrix=(vectors * factors) @ vectors.T)
 
 
-def statistics(fitted: AffineMap, before: NDArray[Any], after: NDArray[Any]) -> dict[str, Any]:
-    """What was fitted and what came out, ready for JSON, of training data `before` [n, d] and `after` [n, k].
-
-    `mean` and `std` are over all entries of `after`. `kept_variance` is the share of the variance of `before`
-    that the best linear reconstruction from `after` recovers; for PCA, the share of the kept eigenvalues. The
-    spectra leave out null directions (see the module's docstring). What is undefined is None: a share or a
-    condition number of data that do not vary.
-    """
-    covariance = _covariance(before, _mean(before))
-    mean_after = _mean(after)
-    covariance_after = _covariance(after, mean_after)
-    values, vectors = _eigen(covariance_after)
-    variances, total = np.diagonal(covariance), float(np.trace(covariance))
-    # tr(Cov_xz Cov_zz^-1 Cov_zx) / tr(Cov_xx), as a sum over the output's principal components
-    recovered = ((fitted.linear(covariance) @ vectors) ** 2 / values).sum()
-    return {
-        "examples": len(before),
-        "input_features": before.shape[1],
-        "output_features": after.shape[1],
-        "constant_features": int((variances == 0).sum()),
-        "kept_variance": min(1.0, float(recovered) / total) if total else None,
-        "mean": float(mean_after.mean()),
-        "std": float(np.sqrt(np.diagonal(covariance_after).mean() + mean_after.var())),
-        "null_below": NULL,
-        "before": _spectrum(np.linalg.eigvalsh(covariance)),
-        "after": _spectrum(values),
-    }
-
-
-def prepare(preprocessing: Preprocessing, dataset_dir: Path, out: Path) -> None:
-    """Fit on the training split, map all splits, and write arrays.npz, map.npz and, last, preprocessing.json.
-
-    `dataset_dir` is what `datasets.prepare` wrote. Raises CorruptFileError if it is damaged, and ValueError
-    if more components are asked for than an image has values.
-    """
-    dataset, splits = datasets.load(dataset_dir)
-    pixels = _flat(splits.train_images)
-    fitted = preprocessing.fit(pixels.astype(np.float64), dataset["levels"])
-    arrays = Arrays(
-        train_x=_mapped(fitted, pixels),
-        train_y=splits.train_labels.astype(np.int64),
-        validation_x=_mapped(fitted, _flat(splits.validation_images)),
-        validation_y=splits.validation_labels.astype(np.int64),
-        test_x=_mapped(fitted, _flat(splits.test_images)),
-        test_y=splits.test_labels.astype(np.int64),
-    )
-    parts = {name: part for name, part in vars(fitted).items() if part is not None}
-    manifest = {
-        "name": preprocessing.name,
-        "label": preprocessing.label,
-        "parameters": preprocessing.model_dump(mode="json", exclude={"name"}),
-        "dataset": dataset["label"],
-        "dataset_sha256": dataset["decoded_sha256"],
-        "classes": dataset["classes"],
-        "image_shape": dataset["image_shape"],
-        "statistics": statistics(fitted, pixels, arrays.train_x),
-        "arrays": save_arrays(out / "arrays.npz", vars(arrays)),
-        "map": save_arrays(out / "map.npz", parts),
-    }
-    save_json(out / "preprocessing.json", manifest)
-
-
-def load(out: Path) -> tuple[dict[str, Any], Arrays]:
-    """Read the manifest and the arrays that `prepare` wrote; raises CorruptFileError if they do not match."""
-    manifest = load_json(out / "preprocessing.json")
-    with _described_by(out):
-        return manifest, Arrays(**load_arrays(manifest["arrays"], out))
-
-
-def load_map(out: Path) -> AffineMap:
-    """Read the fitted map that `prepare` wrote; raises CorruptFileError as `load` does."""
-    manifest = load_json(out / "preprocessing.json")
-    with _described_by(out):
-        return AffineMap(**load_arrays(manifest["map"], out))
-
-
-@contextmanager
-def _described_by(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, TypeError, ValueError) as error:
-        problem = f"{out / 'preprocessing.json'} does not describe preprocessed data ({error!r})"
-        raise CorruptFileError(f"{problem}. Delete the folder {out} and run snakemake.") from None
-
-
-def _flat(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[n, *image_shape] as [n, d]."""
-    return images.reshape(len(images), -1)
-
-
-def _blocks(x: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    return (x[start : start + BLOCK] for start in range(0, len(x), BLOCK))
-
-
-def _mapped(fitted: AffineMap, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The map of pixels [n, d], rounded to float32 [n, k]."""
-    features = len(fitted.shift) if fitted.matrix is None else fitted.matrix.shape[1]
-    mapped = np.empty((len(pixels), features), dtype=np.float32)
-    for block, into in zip(_blocks(pixels), _blocks(mapped), strict=True):
-        into[...] = fitted(block)
-    return mapped
-
-
-def _mean(x: NDArray[Any]) -> Array:
-    """Mean [d] of x [n, d]; of a constant feature its very value, so that centring leaves exactly 0."""
-    first: Array = x[0].astype(np.float64)
-    deviations = np.sum([(block - first).sum(axis=0) for block in _blocks(x)], axis=0)
-    return np.asarray(first + deviations / len(x))
-
-
-def _covariance(x: NDArray[Any], mean: Array) -> Array:
-    """Covariance [d, d] of x [n, d] around its mean [d], divided by n; exactly 0 for a constant feature."""
-    total = np.zeros((x.shape[1], x.shape[1]))
-    for block in _blocks(x):
-        centred = block - mean
-        total += centred.T @ centred
-    return total / len(x)
-
-
-def _reciprocal(spread: Array) -> Array:
-    """1 / spread, and 0 for features without spread (or with one so small that 1 / spread is infinite)."""
-    varies = spread > np.finfo(np.float64).tiny
-    return np.divide(1.0, spread, out=np.zeros_like(spread), where=varies)
-
-
-def _eigen(covariance: Array) -> tuple[Array, Array]:
-    """Eigenvalues [r], descending, and eigenvectors [d, r] of the directions that are not null."""
-    values, vectors = np.linalg.eigh(covariance)
-    varied = _not_null(values)
-    values, vectors = values[varied][::-1], vectors[:, varied][:, ::-1]
-    size = np.abs(vectors)
-    # Entries that are equal but for rounding count as equal: the first of them decides the sign.
-    deciding = np.argmax(size >= size.max(axis=0) * (1 - 1e-9), axis=0)
-    return values, vectors * np.sign(vectors[deciding, np.arange(len(values))])
-
-
-def _not_null(values: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
-    return np.asarray(values > NULL * values.max(initial=0.0))
-
-
-def _projection(mean: Array, matrix: Array) -> AffineMap:
+def _projection(mean: Array, matrix: Array) -> Map:
     """The map onto the columns of matrix [d, r]; one feature that is always 0 if r = 0."""
-    return AffineMap(mean, matrix=matrix if matrix.size else np.zeros((len(mean), 1)))
+    return Map(mean, matrix=matrix if matrix.size else np.zeros((len(mean), 1)))
 
 
-def _spectrum(values: NDArray[np.floating[Any]]) -> dict[str, float | int | None]:
-    """Rank, extreme eigenvalues and their ratio, without null directions; None if there is no other."""
-    varied = values[_not_null(values)]
-    largest, smallest = (float(varied.max()), float(varied.min())) if varied.size else (None, None)
-    return {
-        "rank": len(varied),
-        "largest_eigenvalue": largest,
-        "smallest_eigenvalue": smallest,
-        "condition_number": largest / smallest if largest and smallest else None,
-    }
+@PREPROCESSINGS.register
+class Contrast(Preprocessing):
+    """(x - mean) / sqrt(variance + epsilon) of each image by itself (Coates, Ng & Lee 2011, section 3.1).
+
+    Mean and variance are over all pixels and colours of the one image; nothing is fitted, and it is no affine map of
+    the pixels. `epsilon` is for pixels from 0 to 255 and scaled to other levels. With `zca` the result is whitened as
+    by `zca_whiten` with that epsilon, which is what the paper does.
+    """
+
+    formula: ClassVar[str] = r"\frac{x_i - \bar{x}_i}{\sqrt{\mathrm{var}(x_i) + \epsilon}}"
+    reference: ClassVar[str] = "Coates, Ng & Lee 2011, An analysis of single-layer networks, section 3.1"
+
+    name: Literal["contrast"] = "contrast"
+    epsilon: Annotated[float, Field(gt=0)] = 10.0
+    zca: Annotated[float, Field(ge=0)] | None = None
+
+    def fit(self, train: Values, levels: int, channels: int = 1) -> Map:
+        features, contrast = train.shape[1], np.array([self.epsilon * (levels / 255) ** 2])
+        alone = Map(np.zeros(features), scale=np.ones(features), contrast=contrast)
+        if self.zca is None:
+            return alone
+        return replace(ZcaWhiten(epsilon=self.zca).fit(alone.stored(train), levels), contrast=contrast)

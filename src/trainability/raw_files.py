@@ -23,21 +23,22 @@ from numpy.typing import NDArray
 from trainability.files import CorruptFileError, checksum
 
 Bytes = NDArray[np.uint8]
+Values = NDArray[np.uint8 | np.float32]  # pixels, or the features of generated examples
 CLASSES = 10  # in each of the data sets here
 ADMITTED = "Its checksum is a pinned one, so the pin or the reader is wrong: please report it."
 
 
 @dataclass(frozen=True)
 class Published:
-    """One data set in the order of its files: images uint8 [n, *image_shape], labels uint8 [n].
+    """One data set in the order of its files: images [n, *image_shape], uint8 or float32, and labels uint8 [n].
 
     Without a published test set its arrays are empty. `sources` has one {file, bytes, sha256} for each file
     that was read, named relative to the folder.
     """
 
-    train_images: Bytes
+    train_images: Values
     train_labels: Bytes
-    test_images: Bytes
+    test_images: Values
     test_labels: Bytes
     sources: list[dict[str, Any]]
 

@@ -19,7 +19,7 @@ from trainability import devices, health, seeding, stacks, steps
 from trainability.cell import Cell
 from trainability.network import Mode, Network
 from trainability.outcome import TRAIN, VALIDATION, History, Outcome, judge
-from trainability.preprocessing import Arrays
+from trainability.prepared import Arrays
 
 EVALUATION_BATCH = 256
 

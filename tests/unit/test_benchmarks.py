@@ -21,7 +21,7 @@ from benchmarks.protocol import Job
 from benchmarks.stack import Stack, as_trained
 from benchmarks.workloads import WORKLOADS, Workload
 from trainability import files, seeding
-from trainability.preprocessing import Arrays
+from trainability.prepared import Arrays
 
 CLASSES = 4
 RATES = (0.02, 0.05, 0.1)

@@ -27,11 +27,11 @@ from trainability.datasets import (
     Splits,
     load,
     prepare,
-    shuffled,
-    stratified,
 )
 from trainability.files import CorruptFileError
 from trainability.raw_files import IdxSource, Published
+from trainability.splits import shuffled, stratified
+from trainability.synthetic import Synthetic
 
 SPLITS = ("train", "validation", "test")
 
@@ -64,16 +64,21 @@ def fashion(monkeypatch: pytest.MonkeyPatch) -> Small[IdxSource]:
 
 
 def test_registry_names_labels_and_facts() -> None:
-    assert list(DATASETS) == ["digits", "fashion_mnist", "mnist", "cifar10"]
+    generated = [name for name in DATASETS if issubclass(DATASETS[name], Synthetic)]
+    published = [name for name in DATASETS if name not in generated]
+    assert published == ["digits", "fashion_mnist", "mnist", "cifar10"]
+    assert generated == ["gaussians", "spirals", "parity", "signal_probe"]
     assert FashionMnist(train_examples=10000).label == "fashion_mnist(train_examples=10000)"
     assert FashionMnist(train_examples=10000).slug == "fashion_mnist-train_examples-10000"
     assert Digits(validation_examples=285).label == "digits"
-    sizes = {name: DATASETS[name](name=name).available for name in DATASETS}
+    sizes = {name: DATASETS[name](name=name).available for name in published}
     assert sizes == {"digits": 1152, "fashion_mnist": 55000, "mnist": 55000, "cifar10": 45000}
     assert Mnist(train_examples=7).train_size == 7
     assert Cifar10(validation_examples=10000).train_size == 40000
-    for name in DATASETS:
-        assert len(DATASETS[name].class_names) == DATASETS[name].classes == 10
+    for name in published:
+        dataset = DATASETS[name](name=name)
+        assert len(dataset.class_names) == dataset.classes == 10
+        assert dataset.pictured
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from trainability import devices
-from trainability.preprocessing import Arrays
+from trainability.prepared import Arrays
 from trainability.training import train
 
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import io
 import itertools
 import json
 import re
@@ -13,17 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import matplotlib.image as plt_image
 import numpy as np
 import pandas as pd
 import pytest
 
-from trainability import config, convergence, datasets, figures, health, plan, preprocessing, provenance, record, tables
+from trainability import config, convergence, datasets, figures, health, plan, prepared, provenance, record, tables
 from trainability.cell import Cell
 from trainability.config import Config
 from trainability.figures import canvas, experiment, heatmaps, inputs, lines, output, rates, scales, signal, text
 from trainability.figures.experiment import Experiment
 from trainability.plan import Plan
 from trainability.record import Record
+from trainability.synthetic import Generated
 
 STEPS = [0, 8, 16, 36, 72]
 PROBED = [0, 16, 72]
@@ -158,7 +162,7 @@ def write(folder: Path, values: dict[str, Any], status: Callable[[Cell], str]) -
             slug = path.parent.name
             used = (entry.cell.preprocessing for entry in planned.values())
             chosen = next(one for one in used if one.slug == slug)
-            preprocessing.prepare(chosen, path.parent.parent, path.parent)
+            prepared.prepare(chosen, path.parent.parent, path.parent)
     return Made(settings, planned, folder)
 
 
@@ -427,6 +431,37 @@ def test_an_empty_slice_is_a_sentence(tmp_path: Path) -> None:
         assert words["caption"].startswith("Nothing to show")
         assert "Nothing to show" in one.svg(name)
         assert one.data(name)["note"].tolist() == [words["caption"]]
+
+
+def test_examples_that_are_no_images_are_not_drawn(tmp_path: Path) -> None:
+    values = smaller(only={"preprocessing": ["raw", "standardize"]})
+    values["base"] = GRID["base"] | {"dataset": "gaussians"}
+    one = write(tmp_path, values, ok)
+    assert figures.data_files("preprocessing_images", one.settings, one.plan) == []
+    assert len(figures.data_files("preprocessing_effect", one.settings, one.plan)) == 2
+    words = one.figure("preprocessing_images")
+    assert words["caption"] == "Nothing to show: the examples of gaussians are no images."
+
+
+def test_colour_images_are_drawn_in_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def noise(count: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(0)
+        return rng.integers(0, 256, (count, 4, 4, 3), np.uint8), (np.arange(count) % 10).astype(np.uint8)
+
+    monkeypatch.setattr(datasets.Cifar10, "image_shape", (4, 4, 3))
+    monkeypatch.setattr(datasets.Cifar10, "source", Generated("noise", 60, 20, None, noise))
+    values = smaller(only={"preprocessing": ["raw", "channel_standardize", "pca", {"name": "contrast", "zca": 0.1}]})
+    values["base"] = GRID["base"] | {"dataset": {"name": "cifar10", "validation_examples": 20}}
+    one = write(tmp_path, values, ok)
+    words = one.figure("preprocessing_images")
+    assert "* pca: the values live in the space of principal components" in words["caption"]
+    data = one.data("preprocessing_images")
+    assert data.groupby(["preprocessing", "example"])["pixel"].nunique().unique().tolist() == [48]
+    colours = set()
+    for encoded in re.findall(r"data:image/png;base64,([^\"]+)", one.svg("preprocessing_images")):
+        pixels = plt_image.imread(io.BytesIO(base64.b64decode(encoded)))
+        colours.add(bool(np.ptp(pixels[..., :3], axis=2).max() > 0.1))
+    assert colours == {True}
 
 
 def test_more_activations_than_marks_are_cut_to_ten(tmp_path: Path) -> None:

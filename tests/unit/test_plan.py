@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_config import MINIMAL
+from test_config import MINIMAL, ROOT
 
 from trainability import config, plan
 from trainability.activations import ACTIVATIONS
@@ -34,7 +34,7 @@ class TestKey:
 
     def test_is_stable(self, make_cell: Any) -> None:
         """Pinned: if it changes, every user's results are orphaned."""
-        assert make_cell().key == "digits.standardize.relu.kaiming_normal.none-62c809ca"
+        assert make_cell().key == "digits.standardize.relu.kaiming_normal.none-fe9fa5d0"
 
     @pytest.mark.parametrize(
         ("one", "other"),
@@ -66,6 +66,12 @@ class TestKey:
             "batch_size": 9,
             "epochs": 3,
             "probe_examples": 100,
+            "augmentation": "crop_flip",
+            "architecture": "cnn",
+            "input_dropout": 0.1,
+            "label_smoothing": 0.1,
+            "gradient_clipping": 1.0,
+            "schedule": "cosine",
         } | {"activation": {"name": "elu", "alpha": 0.5}}
         assert set(other) == set(FACTORS)
         keys = {make_cell().key} | {make_cell(**{name: value}).key for name, value in other.items()}
@@ -155,6 +161,33 @@ class TestPlan:
             planned(one={"grid": {"batch_size": [5000]}})
         with pytest.raises(ConfigError, match="batchnorm needs a batch_size of at least 2"):
             planned(one={"grid": {"normalization": ["batchnorm"]}, "overrides": {"batch_size": 1}})
+
+    @pytest.mark.parametrize("name", ["pca", "pca_whiten", "zca_whiten"])
+    def test_more_components_than_features_are_refused_before_any_job(self, name: str) -> None:
+        entry = {"name": name, "components": 65}
+        with pytest.raises(ConfigError, match=r"studies.one: preprocessing .*=65\): .* 64 features, .* \(digits\)"):
+            planned(one={"grid": {"preprocessing": [entry]}})
+        assert planned(one={"grid": {"preprocessing": [entry | {"components": 64}]}})
+        assert planned(one={"grid": {"preprocessing": [entry]}, "overrides": {"dataset": "mnist"}})
+
+    def test_impossible_generated_data_are_named_with_their_place(self) -> None:
+        with pytest.raises(ConfigError, match=r"studies.one.grid.dataset\[1\]: relevant=13 is more than the 12 bits"):
+            planned(one={"grid": {"dataset": ["parity", {"name": "parity", "relevant": 13}]}})
+
+    def test_cifar10_is_planned_with_its_own_preprocessing(self) -> None:
+        settings = config.load([ROOT / "config.yaml", ROOT / "experiments/cifar10.yaml"])
+        cells = [entry.cell for entry in plan.make_plan(settings).values() if entry.included]
+        # 18 of activations and initialisations, 32 of preprocessing of which 4 are among them, 1 normalization more
+        assert len(cells) == 18 + 32 - 4 + 1
+        assert {cell.dataset.label for cell in cells} == {"cifar10(train_examples=10000, validation_examples=1000)"}
+        assert {"channel_standardize", "zca_whiten", "contrast(zca=0.1)"} <= {c.preprocessing.label for c in cells}
+
+    def test_conditioning_compares_every_preprocessing_on_all_condition_numbers(self) -> None:
+        settings = config.load([ROOT / "config.yaml", ROOT / "experiments/conditioning.yaml"])
+        cells = [entry.cell for entry in plan.make_plan(settings).values() if entry.included]
+        assert len(cells) == 4 * 5 + 5 + 2 * 5
+        assert settings.base.dataset in {cell.dataset for cell in cells}
+        assert not any(cell.dataset.pictured for cell in cells)
 
     def test_huge_grid_is_refused_before_it_is_built(self) -> None:
         with pytest.raises(ConfigError, match="they span 4000000 cells"):

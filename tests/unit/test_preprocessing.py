@@ -23,13 +23,15 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from trainability import datasets, preprocessing
+from trainability import datasets, moments
 from trainability.datasets import Splits
 from trainability.files import CorruptFileError
+from trainability.maps import Map
+from trainability.prepared import load, load_map, prepare, statistics
 from trainability.preprocessing import (
     PREPROCESSINGS,
-    AffineMap,
     Center,
+    Contrast,
     MinMax,
     Pca,
     PcaWhiten,
@@ -38,17 +40,13 @@ from trainability.preprocessing import (
     Standardize,
     Unit,
     ZcaWhiten,
-    load,
-    load_map,
-    prepare,
-    statistics,
 )
 
 Array = NDArray[np.float64]
 LEVELS = 16
 ALL = [PREPROCESSINGS[name](name=name) for name in PREPROCESSINGS]
-FITTED = [entry for entry in ALL if entry.name not in ("raw", "unit")]
-ENTRIES = pytest.mark.parametrize("entry", ALL, ids=str)
+FITTED = [entry for entry in ALL if entry.name not in ("raw", "unit", "channel_standardize", "contrast")]
+ENTRIES = pytest.mark.parametrize("entry", [*ALL, Contrast(zca=0.1)], ids=str)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +84,8 @@ def rank(x: Array) -> int:
 
 def test_registry_names_and_labels() -> None:
     assert list(PREPROCESSINGS) == [
-        "raw", "unit", "center", "standardize", "minmax", "pca", "pca_whiten", "zca_whiten",
+        "raw", "unit", "center", "standardize", "channel_standardize", "minmax", "pca", "pca_whiten", "zca_whiten",
+        "contrast",
     ]  # fmt: skip
     assert [entry.label for entry in ALL] == list(PREPROCESSINGS)
     assert Pca(variance=0.99).label == "pca(variance=0.99)"
@@ -138,7 +137,7 @@ def test_a_map_has_either_scale_or_matrix() -> None:
     shift, matrix = np.zeros(2), np.eye(2)
     for parts in ({}, {"scale": shift, "matrix": matrix}):
         with pytest.raises(ValueError, match="either a scale or a matrix"):
-            AffineMap(shift, **parts)
+            Map(shift, **parts)
 
 
 # --- element by element
@@ -371,7 +370,7 @@ def test_degenerate_data_give_finite_numbers(entry: Preprocessing, train: Any, o
     assert mapped.shape[1] >= 1
     assert np.isfinite(mapped).all()
     assert np.isfinite(fitted(np.full((1, x.shape[1]), other))).all()
-    summary = statistics(fitted, train, mapped.astype(np.float32))
+    summary = statistics(train, mapped.astype(np.float32))
     json.dumps(summary, allow_nan=False)
     assert summary["constant_features"] == (np.ptp(train, axis=0) == 0).sum()
     assert summary["before"]["rank"] == (rank(x) if len(x) > 1 else 0)
@@ -416,7 +415,7 @@ def test_whitening_forgets_every_invertible_linear_map(seed: int) -> None:
 @ENTRIES
 def test_blocks_do_not_show(digits: Array, entry: Preprocessing, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = entry.fit(digits, LEVELS)
-    monkeypatch.setattr(preprocessing, "BLOCK", 7)  # 600 = 85 x 7 + 5
+    monkeypatch.setattr(moments, "BLOCK", 7)  # 600 = 85 x 7 + 5
     assert entry.fit(digits, LEVELS)(digits) == pytest.approx(whole(digits), abs=1e-7)
 
 
@@ -426,7 +425,7 @@ def test_blocks_do_not_show(digits: Array, entry: Preprocessing, monkeypatch: py
 def test_condition_number_and_rank_against_numpy(full_rank: Array) -> None:
     fitted = Standardize().fit(full_rank, LEVELS)
     after = fitted(full_rank)
-    summary = statistics(fitted, full_rank, after)
+    summary = statistics(full_rank, after)
     for part, x in (("before", full_rank), ("after", after)):
         cov = covariance(x)
         assert summary[part]["condition_number"] == pytest.approx(np.linalg.cond(cov), rel=1e-9)
@@ -437,7 +436,7 @@ def test_condition_number_and_rank_against_numpy(full_rank: Array) -> None:
 
 def test_null_directions_leave_the_condition_number_alone(full_rank: Array) -> None:
     doubled = np.column_stack([full_rank, full_rank[:, 0], np.full(400, 3.0)])
-    summary = statistics(Raw().fit(doubled, LEVELS), doubled, doubled)
+    summary = statistics(doubled, doubled)
     values = eigenvalues(doubled)[:5]
     assert summary["before"]["rank"] == summary["after"]["rank"] == 5
     assert summary["before"]["condition_number"] == pytest.approx(values[0] / values[4])
@@ -448,7 +447,7 @@ def test_null_directions_leave_the_condition_number_alone(full_rank: Array) -> N
 def test_statistics_of_data_that_do_not_vary() -> None:
     constant = np.full((4, 3), 7.0)
     fitted = Pca().fit(constant, LEVELS)
-    summary = statistics(fitted, constant, fitted(constant))
+    summary = statistics(constant, fitted(constant))
     nothing = {"rank": 0, "largest_eigenvalue": None, "smallest_eigenvalue": None, "condition_number": None}
     assert summary["before"] == summary["after"] == nothing
     assert summary["kept_variance"] is None
@@ -459,15 +458,16 @@ def test_statistics_of_data_that_do_not_vary() -> None:
 def test_statistics_describe_what_came_out(digits: Array, entry: Preprocessing) -> None:
     fitted = entry.fit(digits, LEVELS)
     after = fitted(digits)
-    summary = statistics(fitted, digits, after)
+    summary = statistics(digits, after)
     assert (summary["examples"], summary["input_features"]) == digits.shape
     assert summary["output_features"] == after.shape[1]
     assert summary["constant_features"] == (digits.std(axis=0) == 0).sum()
     assert summary["mean"] == pytest.approx(after.mean(), abs=1e-9)
     assert summary["std"] == pytest.approx(after.std())
     assert summary["before"]["rank"] == rank(digits)
-    assert summary["after"]["rank"] == (after.shape[1] if entry.name == "pca" else rank(digits))
-    if entry.name != "pca":
+    assert summary["after"]["rank"] == (after.shape[1] if entry.name == "pca" else rank(after))
+    if entry.name not in ("pca", "contrast"):
+        assert rank(after) == rank(digits)
         assert summary["kept_variance"] == pytest.approx(1)
 
 
@@ -475,7 +475,7 @@ def test_statistics_describe_what_came_out(digits: Array, entry: Preprocessing) 
 def test_kept_variance_is_that_of_the_kept_components(digits: Array, cls: Callable[..., Preprocessing]) -> None:
     fitted = cls(components=6).fit(digits, LEVELS)
     expected = PCA(n_components=6, svd_solver="full").fit(digits).explained_variance_ratio_.sum()
-    kept = statistics(fitted, digits, fitted(digits))["kept_variance"]
+    kept = statistics(digits, fitted(digits))["kept_variance"]
     assert kept == pytest.approx(expected, rel=1e-9)
     residual = digits - digits.mean(axis=0)  # by least squares: what the output cannot reconstruct
     residual = residual - (after := fitted(digits)) @ np.linalg.lstsq(after, residual, rcond=1e-9)[0]
@@ -500,7 +500,7 @@ def prepared(entry: Preprocessing, splits: Splits, out: Path, patch: pytest.Monk
     """Run `prepare` as if a data set's folder held these splits."""
     described = {"label": "small", "decoded_sha256": "5" * 64, "levels": 16, "classes": 10}
     patch.setattr(
-        "trainability.preprocessing.datasets.load",
+        "trainability.prepared.datasets.load",
         lambda folder: (described | {"image_shape": [2, 3]}, splits),
     )
     prepare(entry, Path("nowhere"), out)
@@ -548,7 +548,7 @@ def test_nothing_leaks_into_the_map(entry: Preprocessing, tmp_path: Path, monkey
     assert described["statistics"] == described_b["statistics"]
     assert not np.array_equal(a.validation_x, b.validation_x)
     assert not np.array_equal(a.test_x, b.test_x)
-    assert (map_of[1] == map_of[2]) == (entry.name in ("raw", "unit"))
+    assert (map_of[1] == map_of[2]) == (entry in (Raw(), Unit(), Contrast()))
     assert not np.array_equal(b.train_x, c.train_x)
 
 
@@ -563,7 +563,7 @@ def test_preparing_twice_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_manifest_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preprocessing, "save_json", lambda path, content: (_ for _ in ()).throw(OSError))
+    monkeypatch.setattr("trainability.prepared.save_json", lambda path, content: (_ for _ in ()).throw(OSError))
     with pytest.raises(OSError):  # noqa: PT011 (ours, raised just above)
         prepared(Raw(), small_splits(), tmp_path, monkeypatch)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["arrays.npz", "map.npz"]

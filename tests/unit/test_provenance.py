@@ -21,6 +21,14 @@ def test_training_depends_on_its_modules_and_not_on_the_report() -> None:
     assert not {"report", "figures", "tables", "cli", "config", "plan", "statistics"} & needed
 
 
+def test_data_depend_on_all_that_makes_them() -> None:
+    sources = {"datasets", "splits", "synthetic", "raw_files", "raw_cifar", "seeding", "registry"}
+    assert sources <= dependencies("datasets")
+    assert sources | {"preprocessing", "maps", "moments"} <= dependencies("prepared")
+    assert not {"prepared", "preprocessing", "cell"} & dependencies("datasets")
+    assert not {"training", "cell", "plan", "figures"} & dependencies("prepared")
+
+
 def test_dependencies_inside_functions_count() -> None:
     assert {"training", "tables", "figures", "report"} <= dependencies("cli")
 

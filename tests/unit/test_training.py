@@ -20,7 +20,7 @@ from trainability.activations import ACTIVATIONS
 from trainability.cell import Cell
 from trainability.network import Network
 from trainability.outcome import CHANCE_DEVIATIONS, Outcome
-from trainability.preprocessing import Arrays
+from trainability.prepared import Arrays
 from trainability.training import train
 
 CLASSES = 4
@@ -159,6 +159,7 @@ RECORDED: list[Any] = [
     {"normalization": "batchnorm", "dropout": 0.3, "input_dropout": 0.2, "schedule": "cosine"},
     {"activation": "rrelu", "optimizer": "adam", "gradient_clipping": 0.5},
     {"architecture": "residual_cnn", "depth": 7, "optimizer": {"name": "sgd", "nesterov": True}},
+    {"augmentation": {"name": "crop_flip", "padding": 2}},
     {"learning_rates": [0.01, 1e30]},
 ]
 
@@ -219,6 +220,7 @@ def test_run_does_not_depend_on_its_stack(make_cell: Any, arrays: Arrays, activa
         {"architecture": "residual_cnn", "depth": 7, "normalization": "weight_standardization", "dropout": 0.1},
         {"architecture": "residual_mlp", "normalization": "layernorm", "gradient_clipping": 0.1, "width": 13},
         {"normalization": "rmsnorm", "optimizer": "rmsprop", "schedule": "cosine", "input_dropout": 0.1, "width": 13},
+        {"augmentation": {"name": "crop_flip", "padding": 1}, "activation": "rrelu"},
     ],
     ids=str,
 )
@@ -297,7 +299,7 @@ def test_seed_acts_and_global_state_does_not(make_cell: Any, arrays: Arrays) -> 
 PROGRAM = """
 import sys, numpy as np, torch
 from trainability.cell import Cell
-from trainability.preprocessing import Arrays
+from trainability.prepared import Arrays
 from trainability.training import train
 cell = Cell.from_canonical(sys.argv[1])
 arrays = Arrays(**{key: value for key, value in np.load(sys.argv[2]).items()})
@@ -341,3 +343,38 @@ def test_each_epoch_has_its_own_order(make_cell: Any, arrays: Arrays) -> None:
     assert not torch.equal(first[:, 0], first[:, 1])
     assert not torch.equal(first, second)
     assert len(first[:, 0].unique()) == 40, "no example twice in an epoch"
+
+
+def test_augmented_examples_are_those_of_their_seed_in_any_cell(make_cell: Any, images: Arrays) -> None:
+    """Other batches, another network: each example is moved alike in an epoch, and anew in the next."""
+    seen = []
+    for factors in ({"batch_size": 8}, {"batch_size": 4, "width": 3, "activation": "tanh", "seeds": [1, 2]}):
+        cell = make_cell(**factors, augmentation={"name": "crop_flip", "padding": 2}, epochs=2)
+        data = training._Data(images, CLASSES, 0.0, torch.float32, torch.device("cpu"))
+        stack, found = training._Stack(cell, data, cell.runs), {}
+        number = 0
+        for epoch in range(2):
+            for batch in stack.batches(epoch):
+                number += 1
+                stack.step.prepare(batch, number)
+                x, _ = stack.step.examples()
+                for run, (seed, _) in enumerate(cell.runs):
+                    rows = batch[stack.network.of_seed[run]].tolist()
+                    found |= {(seed, epoch, row): x[run, place].tolist() for place, row in enumerate(rows)}
+        seen.append(found)
+    shared = seen[0].keys() & seen[1].keys()
+    assert len(shared) > 100
+    assert all(seen[0][key] == seen[1][key] for key in shared)
+    assert any(
+        seen[0][1, 0, row] != seen[0][1, 1, row]
+        for row in range(43)
+        if (1, 0, row) in seen[0] and (1, 1, row) in seen[0]
+    )
+    assert any(seen[0][key] != images.train_x[key[2]].tolist() for key in shared)
+
+
+def test_augmentation_leaves_validation_and_probe_alone(make_cell: Any, images: Arrays) -> None:
+    moved, plain = (train(make_cell(augmentation=name, epochs=1), images, CLASSES) for name in ("crop_flip", "none"))
+    for name in ("validation_loss", "train_loss"):
+        assert torch.equal(moved.history.curves[name][0], plain.history.curves[name][0])
+        assert not torch.equal(moved.history.curves[name][-1], plain.history.curves[name][-1])

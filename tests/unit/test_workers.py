@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from trainability import datasets, preprocessing, workers
+from trainability import datasets, prepared, workers
 from trainability.workers import JobError
 
 
@@ -113,7 +113,7 @@ def test_memory_stays_flat_over_500_cells(make_cell: Any, tmp_path: Path) -> Non
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of scikit-learn's own imports
         datasets.prepare(make_cell().dataset, tmp_path / "data", None, tmp_path)
-    preprocessing.prepare(make_cell().preprocessing, tmp_path / "data", tmp_path / "prepared")
+    prepared.prepare(make_cell().preprocessing, tmp_path / "data", tmp_path / "prepared")
     cells = [
         make_cell(width=8 + 8 * (n % 7), depth=1 + n % 3, normalization=("none", "batchnorm")[n % 2], batch_size=128)
         for n in range(42)

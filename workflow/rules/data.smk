@@ -1,4 +1,5 @@
-# Needs: a data set's files (scikit-learn's, torchvision's download, or a folder named under `sources`).
+# Needs: a data set's files (scikit-learn's, torchvision's download, or a folder named under `sources`), or none where
+# its examples are generated.
 # Promises: results/data/{dataset}/, verified and split; results/data/{dataset}/{preprocessing}/, the arrays that
 # networks see, with what was fitted on the training split.
 
@@ -49,7 +50,7 @@ rule preprocess:
         runtime=30,
     params:
         preprocessing=lambda wildcards: PREPROCESSINGS[wildcards.preprocessing].model_dump_json(),
-        code=provenance.code_fingerprint("preprocessing"),
+        code=provenance.code_fingerprint("prepared"),
     run:
         workers.run(
             "preprocess",

@@ -52,9 +52,9 @@ FIGURES: dict[str, Figure] = {
 def data_files(name: str, settings: Config, plan: Plan) -> list[str]:
     """The files below results/data that a figure reads: those of the base data set's preprocessings."""
     kind = FIGURES[name].data
-    if kind == "none":
-        return []
     dataset = settings.base.dataset
+    if kind == "none" or (kind == "images" and not dataset.pictured):
+        return []
     used = {cell.preprocessing.slug for cell in included(plan).values() if cell.dataset == dataset}
     files = ["preprocessing.json"] if kind == "statistics" else ["preprocessing.json", "arrays.npz", "map.npz"]
     paths = [f"{dataset.slug}/{preprocessing}/{file}" for preprocessing in sorted(used) for file in files]

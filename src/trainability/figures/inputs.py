@@ -11,10 +11,10 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from trainability import datasets, files, preprocessing
+from trainability import datasets, files, prepared
 from trainability.figures import canvas, dots, scales, steps
 from trainability.figures.canvas import Drawing
-from trainability.figures.experiment import Experiment, Slice
+from trainability.figures.experiment import Experiment, NothingToShow, Slice
 
 EXAMPLES = 5  # classes with an image each
 
@@ -111,9 +111,14 @@ def _spread(data: pd.DataFrame, activation: str) -> dict[str, Any]:
 
 
 def images(experiment: Experiment) -> Drawing:
-    """One image each of five classes, a row as it is and one after each preprocessing."""
-    part = experiment.at_base("preprocessing")
-    manifest, splits = datasets.load(experiment.data / experiment.settings.base.dataset.slug)
+    """One image each of five classes, a row as it is and one after each preprocessing.
+
+    Raises NothingToShow where the examples are no images.
+    """
+    part, dataset = experiment.at_base("preprocessing"), experiment.settings.base.dataset
+    if not dataset.pictured:
+        raise NothingToShow(f"Nothing to show: the examples of {dataset.label} are no images.")
+    manifest, splits = datasets.load(experiment.data / dataset.slug)
     chosen = _examples(splits.test_labels)
     shape = tuple(manifest["image_shape"])
     where = folders(experiment, part)
@@ -157,13 +162,12 @@ def seen(folder: Path, chosen: NDArray[np.intp]) -> tuple[NDArray[np.float64], b
     What a projection made of an example lives in other coordinates; the pseudo-inverse of its matrix takes it
     back to pixels, and the mean is added again: the picture of what the kept components hold.
     """
-    _, arrays = preprocessing.load(folder)
-    fitted = preprocessing.load_map(folder)
+    manifest, arrays = prepared.load(folder)
+    fitted = prepared.load_map(folder)
     values = arrays.test_x[chosen].astype(float)
-    matrix = fitted.matrix
-    if matrix is None or (matrix.shape[0] == matrix.shape[1] and np.allclose(matrix, matrix.T)):
+    if manifest["keeps_image"] or fitted.matrix is None:
         return values, False
-    return values @ np.linalg.pinv(matrix) + fitted.shift, True
+    return values @ np.linalg.pinv(fitted.matrix) + fitted.shift, True
 
 
 def _examples(labels: NDArray[Any]) -> NDArray[np.intp]:

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from trainability import files, report
 from trainability.activations import ACTIVATIONS
 from trainability.architectures import ARCHITECTURES
+from trainability.augmentations import AUGMENTATIONS
 from trainability.datasets import DATASETS
 from trainability.initializers import INITIALIZERS
 from trainability.normalizations import NORMALIZATIONS
@@ -88,6 +89,13 @@ CHAPTERS = (
         "x is an image as a vector, y what the network sees, levels the largest possible pixel value; x̄, σ, min and "
         "max are the training split's, V and Λ the eigenvectors and eigenvalues of its covariance, λ₁ the largest of "
         "them; ε is `epsilon`.",
+    ),
+    Chapter(
+        "augmentation",
+        "Augmentations",
+        AUGMENTATIONS,
+        "x is an image after preprocessing, with rows r and columns c and zeros around it, W its width, p `padding`; u "
+        "and v are drawn from 0 to 2 p, c' is c or, as likely, the mirrored column.",
     ),
     Chapter(
         "optimizer",

@@ -82,7 +82,7 @@ def rates(material: Material) -> Table:
 
 
 def inputs(material: Material) -> Table:
-    """What each preprocessing did to the training images."""
+    """What each preprocessing did to the training examples."""
     rows = []
     for (dataset, label), manifest in material.preprocessings.items():
         found = manifest["statistics"]
@@ -100,7 +100,7 @@ def inputs(material: Material) -> Table:
     labels = ("features", "variance kept", "mean", "standard deviation", "condition number")
     return Table(
         "table-inputs",
-        "What preprocessing did to the training images. The condition number is the ratio of the largest to the "
+        "What preprocessing did to the training examples. The condition number is the ratio of the largest to the "
         "smallest eigenvalue of the covariance, directions without variance left out.",
         (Column("preprocessing"), Column("data set"), *(Column(label, True) for label in labels)),
         tuple(rows),

@@ -32,11 +32,13 @@ def items(material: Material) -> tuple[tuple[str, str], ...]:
 def data(material: Material) -> Iterator[tuple[str, str]]:
     """Sizes of the splits, from the manifests of the data sets."""
     for label, manifest in material.datasets.items():
-        sizes, shape = manifest["sizes"], " \N{MULTIPLICATION SIGN} ".join(map(str, manifest["image_shape"]))
+        sizes, shape = manifest["sizes"], manifest["image_shape"]
+        lengths = " \N{MULTIPLICATION SIGN} ".join(map(str, shape))
+        kind = f"images of {lengths} pixels" if len(shape) > 1 else f"examples of {count(shape[0], 'feature')}"
         yield (
             f"Data: {label}",
-            f"{sizes['train']:,} training, {sizes['validation']:,} validation and {sizes['test']:,} test images of "
-            f"{shape} pixels in {manifest['classes']} classes. The split is the same for all cells and seeds.",
+            f"{sizes['train']:,} training, {sizes['validation']:,} validation and {sizes['test']:,} test {kind} "
+            f"in {manifest['classes']} classes. The split is the same for all cells and seeds.",
         )
 
 
