@@ -114,8 +114,8 @@ class Factors(Closed):
     )
     optimizer: OneOptimizer = Field(default_factory=Sgd, description="How gradients become updates.")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Share of a label spread over all classes.")
-    gradient_clipping: float | None = Field(
-        default=None, gt=0, description="Largest norm of a run's gradient; longer ones are shortened to it."
+    gradient_clipping: float = Field(
+        default=0.0, ge=0, description="Largest norm of a run's gradient, longer ones are cut to it; 0 for no limit."
     )
     schedule: OneSchedule = Field(default_factory=ConstantRate, description="How the learning rate changes.")
     batch_size: int = Field(default=32, ge=1, description="Examples a step.")

@@ -67,5 +67,5 @@ def bytes_per_run(cell: Cell, features: int, classes: int) -> int:
     pre-activations, the activations and the gradients by them.
     """
     plan = blueprint.draw(cell, features, classes)
-    states = cell.optimizer.states(raw=cell.gradient_clipping is not None)
+    states = cell.optimizer.states(raw=cell.gradient_clipping > 0)
     return 4 * (plan.parameters * (2 + states) + cell.batch_size * plan.activations)

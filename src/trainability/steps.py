@@ -28,10 +28,9 @@ class Step:
         self, cell: Cell, network: Network, rates: list[float], x: Tensor, targets: Tensor, total: int
     ) -> None:
         self.cell, self.network, self.x, self.targets, self.total = cell, network, x, targets, total
-        self.clipped = cell.gradient_clipping
         self.buffers = [torch.zeros_like(parameter) for parameter in network.parameters]
         each = x.new_tensor(rates).view(-1, 1, 1)
-        self.update = cell.optimizer.start(network.parameters, network.decayed, each, raw=self.clipped is not None)
+        self.update = cell.optimizer.start(network.parameters, network.decayed, each, raw=cell.gradient_clipping > 0)
         self.batch = torch.zeros(len(network.seeds), cell.batch_size, dtype=torch.long, device=x.device)
         self.number = torch.zeros((), dtype=torch.long, device=x.device)
         self.lost_at = torch.zeros(len(rates), dtype=torch.long, device=x.device)  # first non-finite loss, 0 if none
@@ -60,8 +59,8 @@ class Step:
         lost = gradient.sum((1, 2)).isnan() & (self.lost_at == 0)
         self.lost_at.copy_(torch.where(lost, self.number, self.lost_at))
         self.network.backward(gradient, self.buffers, self.update.carry)
-        if self.clipped is not None:
-            clipping.clip(self.buffers, self.clipped)
+        if self.cell.gradient_clipping:
+            clipping.clip(self.buffers, self.cell.gradient_clipping)
         self.update(self.buffers)
 
     def examples(self) -> tuple[Tensor, Tensor]:

@@ -58,7 +58,7 @@ def train_alone(cell: Cell, arrays: Arrays, run: int) -> tuple[Reference, list[f
                 optimizer.zero_grad()
                 smoothing = cell.label_smoothing
                 nn.functional.cross_entropy(module(x[batch]), y[batch], label_smoothing=smoothing).backward()
-                if cell.gradient_clipping is not None:
+                if cell.gradient_clipping:
                     nn.utils.clip_grad_norm_(module.parameters(), cell.gradient_clipping)
                 optimizer.step()
                 factors.step()
