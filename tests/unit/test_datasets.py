@@ -29,9 +29,9 @@ from trainability.datasets import (
     prepare,
 )
 from trainability.files import CorruptFileError
+from trainability.generated import Synthetic
 from trainability.raw_files import IdxSource, Published
 from trainability.splits import shuffled, stratified
-from trainability.synthetic import Synthetic
 
 SPLITS = ("train", "validation", "test")
 

@@ -25,9 +25,9 @@ from trainability.cell import Cell
 from trainability.config import Config
 from trainability.figures import canvas, experiment, heatmaps, inputs, lines, output, rates, scales, signal, text
 from trainability.figures.experiment import Experiment
+from trainability.generated import Generated
 from trainability.plan import Plan
 from trainability.record import Record
-from trainability.synthetic import Generated
 
 STEPS = [0, 8, 16, 36, 72]
 PROBED = [0, 16, 72]

@@ -22,7 +22,7 @@ def test_training_depends_on_its_modules_and_not_on_the_report() -> None:
 
 
 def test_data_depend_on_all_that_makes_them() -> None:
-    sources = {"datasets", "splits", "synthetic", "raw_files", "raw_cifar", "seeding", "registry"}
+    sources = {"datasets", "splits", "synthetic", "generated", "raw_files", "raw_cifar", "seeding", "registry"}
     assert sources <= dependencies("datasets")
     assert sources | {"preprocessing", "maps", "moments"} <= dependencies("prepared")
     assert not {"prepared", "preprocessing", "cell"} & dependencies("datasets")

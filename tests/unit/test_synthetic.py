@@ -21,9 +21,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from trainability import datasets, training
 from trainability.convergence import steps_to_target
 from trainability.datasets import DATASETS, Gaussians, Parity, SignalProbe, Spirals
+from trainability.generated import Synthetic
 from trainability.prepared import load, prepare
 from trainability.preprocessing import PREPROCESSINGS, ChannelStandardize, Standardize, Unit, ZcaWhiten
-from trainability.synthetic import Synthetic
 
 Array = NDArray[Any]
 ALL = [Gaussians(), Spirals(), Parity(), SignalProbe()]
