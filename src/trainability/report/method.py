@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from trainability import health, outcome, schedule, statistics
+from trainability.cell import Factors
 from trainability.report import sentences
 from trainability.report.material import Material
 from trainability.report.wording import PERCENT, count, goal, listing, plain, short
 
+RECIPE = ("optimizer", "schedule", "batch_size", "epochs", "augmentation", "label_smoothing", "gradient_clipping")
 NOUNS = {"init": "initialisation", "optimizer": "optimiser"}
 
 
@@ -52,10 +55,12 @@ def preprocessing(material: Material) -> str:
 def network(material: Material) -> str:
     """The architecture at the base setting."""
     base = material.settings.base
+    first = " in the first stage" if base.architecture.needs_image else ""
     text = (
-        f"Fully connected, {count(base.depth, 'hidden layer')} of {count(base.width, 'unit')} and a linear output "
-        f"layer with softmax and cross-entropy. Base setting: {listing(_base(material))}. Hidden biases start at "
-        f"{base.bias:g}; the output layer's weights start by the same scheme as the others, its bias at 0."
+        f"Architecture `{base.architecture.label}`: {count(base.depth, 'hidden layer')} of {count(base.width, 'unit')}"
+        f"{first}, and a linear output layer with softmax and cross-entropy. Base setting: {listing(_base(material))}. "
+        f"Hidden biases start at {base.bias:g}; the output layer's weights start by the same scheme as the others, its "
+        "bias at 0."
     )
     if material.varied:
         text += f" Studies vary {listing(NOUNS.get(name, name) for name in material.varied)}."
@@ -66,15 +71,27 @@ def optimisation(material: Material) -> str:
     """Optimiser, batches and length of training."""
     base = material.settings.base
     options = base.optimizer.model_dump(mode="json", exclude={"name"})
-    inside = ", ".join(f"{key.replace('_', ' ')} {value:g}" for key, value in options.items())
+    inside = ", ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in options.items())
     lengths = sorted(set(material.cells["steps"]))
     last = f"{lengths[0]:,} steps" if len(lengths) == 1 else f"{lengths[0]:,} to {lengths[-1]:,} steps"
-    varied = [NOUNS.get(n, n).replace("_", " ") for n in ("optimizer", "batch_size", "epochs") if n in material.varied]
+    varied = [NOUNS.get(n, n).replace("_", " ") for n in RECIPE if n in material.varied]
     return (
         f"`{base.optimizer.name}` ({inside}), batches of {base.batch_size}, {count(base.epochs, 'epoch')}; runs last "
         f"{last}. {'At the base setting: studies vary the ' + listing(varied) + '. ' if varied else ''}The training "
-        "split is shuffled anew every epoch. Nothing is stopped early, and the rate does not decay."
+        f"split is shuffled anew every epoch. Nothing is stopped early. {' '.join(_recipe(base))}"
     )
+
+
+def _recipe(base: Factors) -> Iterator[str]:
+    """What else a step does, at the base setting; what is not done is not said."""
+    constant = base.schedule.label == "constant"
+    yield "The rate does not decay." if constant else f"The rate follows the schedule `{base.schedule.label}`."
+    if not base.augmentation.identity:
+        yield f"Training images are augmented by `{base.augmentation.label}`, drawn once for all cells of a seed."
+    if base.label_smoothing:
+        yield f"Labels are smoothed by {base.label_smoothing:g}."
+    if base.gradient_clipping:
+        yield f"A run's gradient is cut to a norm of {base.gradient_clipping:g}."
 
 
 def seeds(material: Material) -> str:
@@ -193,8 +210,12 @@ def _base(material: Material) -> list[str]:
         f"activation `{base.activation.label}`",
         f"initialisation `{base.init.label}`",
         f"normalization `{base.normalization.label}`",
-        f"dropout {base.dropout:g}",
+        f"dropout {base.dropout:g}" + (f" and {base.input_dropout:g} of the inputs" if base.input_dropout else ""),
     ]
+
+
+def _value(value: Any) -> str:
+    return "yes" if value is True else "no" if value is False else f"{value:g}"
 
 
 def _code(labels: list[str]) -> list[str]:
