@@ -13,10 +13,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from trainability import config, files, plan
 from trainability.cell import Cell
 from trainability.expressions import ExpressionError
+
+T = TypeVar("T")
 
 # The options of the workflow's steps: all are required, since a rule says everything.
 STEP_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
@@ -56,7 +61,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _data(arguments: argparse.Namespace) -> None:
     from trainability import datasets
 
-    dataset = datasets.DATASETS.parse(arguments.dataset)
+    dataset = _read(datasets.DATASETS.parse, arguments.dataset)
     source = Path(arguments.source) if arguments.source else None
     datasets.prepare(dataset, arguments.out, source, arguments.download_to)
 
@@ -64,14 +69,14 @@ def _data(arguments: argparse.Namespace) -> None:
 def _preprocess(arguments: argparse.Namespace) -> None:
     from trainability import preprocessing
 
-    chosen = preprocessing.PREPROCESSINGS.parse(arguments.preprocessing)
+    chosen = _read(preprocessing.PREPROCESSINGS.parse, arguments.preprocessing)
     preprocessing.prepare(chosen, arguments.data, arguments.out)
 
 
 def _train(arguments: argparse.Namespace) -> None:
     from trainability import devices, preprocessing, record, training
 
-    cell = Cell.from_canonical(arguments.cell)
+    cell = _read(Cell.from_canonical, arguments.cell)
     manifest, arrays = preprocessing.load(arguments.data)
     print(f"{cell.key}: {len(cell.runs)} runs", flush=True)
     started, clock = _now(), time.perf_counter()
@@ -140,6 +145,14 @@ def _check(arguments: argparse.Namespace) -> None:
     trained = plan.included(cells)
     runs = sum(len(cell.runs) for cell in trained.values())
     print(f"{settings.title}: {len(trained)} cells, {runs} runs, {len(cells) - len(trained)} cells excluded")
+
+
+def _read(parse: Callable[[str], T], text: str) -> T:
+    """What a rule passed on as JSON; a class of the user's own may have changed since the Snakefile planned with it."""
+    try:
+        return parse(text)
+    except ValidationError as error:
+        raise config.ConfigError(config.problems(error)) from None
 
 
 def _now() -> str:

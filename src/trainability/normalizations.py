@@ -29,7 +29,7 @@ class _BatchNorm(Normalization):
     affine: ClassVar[bool] = True
 
 
-NORMALIZATIONS: Registry[Normalization] = Registry("normalization")
+NORMALIZATIONS: Registry[Normalization] = Registry("normalization", Normalization)
 
 
 @NORMALIZATIONS.register

@@ -79,7 +79,7 @@ class Preprocessing(Component):
         raise NotImplementedError
 
 
-PREPROCESSINGS: Registry[Preprocessing] = Registry("preprocessing")
+PREPROCESSINGS: Registry[Preprocessing] = Registry("preprocessing", Preprocessing, required=("fit",))
 
 
 @PREPROCESSINGS.register
