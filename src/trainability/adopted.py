@@ -77,9 +77,7 @@ def parametrised(kind: type[C], values: Mapping[str, Any]) -> C:
             "foreign", "{name} raised {problem}", {"name": name_of(kind), "problem": problem}
         ) from None
     if again != component:
-        raise PydanticCustomError(
-            "not_json", "its parameters are not the same after being written as JSON and read", {}
-        )
+        raise PydanticCustomError("not_json", "its parameters are not the same once written as JSON and read", {})
     return component
 
 

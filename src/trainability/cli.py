@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from trainability import config, files, plan
+from trainability import config, files, foreign, plan
 from trainability.cell import Cell
 from trainability.expressions import ExpressionError
 
@@ -41,7 +41,13 @@ STEP_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "snakemake": (str, "how the experiment is run, e.g. snakemake"),
     "out": (Path, "where the result goes"),
 }
-USAGE_ERRORS = (config.ConfigError, files.CorruptFileError, ExpressionError)
+
+
+class UsageError(Exception):
+    """What was given cannot be used; the message says why."""
+
+
+USAGE_ERRORS = (config.ConfigError, files.CorruptFileError, ExpressionError, foreign.ForeignError, UsageError)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -140,6 +146,39 @@ def _cells(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    if arguments.component:
+        _check_component(arguments.component, arguments.parameters)
+    else:
+        _check_configuration(arguments)
+
+
+def _check_component(name: str, parameters: str) -> None:
+    from trainability import conformance
+
+    failed = 0
+    for registry in conformance.registries(name):
+        component = _read(registry.parse, json.dumps(_parameters(parameters) | {"name": name}))
+        print(f"{component.label}, {registry.noun}")
+        for result in conformance.run(registry, component):
+            failed += bool(result.problem)
+            print("  FAILED " if result.problem else "  ok     ", result.title)
+            if result.problem:
+                print("         ", result.problem)
+    if failed:
+        raise UsageError(f"{name} fails {failed} of its checks" if failed > 1 else f"{name} fails a check")
+
+
+def _parameters(text: str) -> dict[str, object]:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"--parameters: not JSON ({error}): {text}") from None
+    if not isinstance(values, dict):
+        raise UsageError(f'--parameters: expected names and values, such as {{"a": 2.0}}: {text}')
+    return values
+
+
+def _check_configuration(arguments: argparse.Namespace) -> None:
     settings = config.load(arguments.configfile)
     cells = plan.make_plan(settings)
     trained = plan.included(cells)
@@ -152,7 +191,7 @@ def _read(parse: Callable[[str], T], text: str) -> T:
     try:
         return parse(text)
     except ValidationError as error:
-        raise config.ConfigError(config.problems(error)) from None
+        raise UsageError("\n".join([f"this cannot be used: {text}", *config.problems(error)])) from None
 
 
 def _now() -> str:
@@ -172,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, command, text in (
         ("cells", _cells, "list the cells of an experiment and their state"),
-        ("check", _check, "check a configuration and say how large the experiment is"),
+        ("check", _check, "check a configuration and say how large the experiment is, or check a component"),
     ):
         sub = add(name, command, text)
         sub.add_argument(
@@ -186,6 +225,9 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--select", metavar="EXPR", help="e.g. \"activation == 'relu' and init == 'zeros'\"")
             sub.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
             sub.add_argument("--paths", action="store_true", help="print the record's path instead of the key")
+        else:
+            sub.add_argument("component", nargs="?", help="a class of your own as module:Class, or any name there is")
+            sub.add_argument("--parameters", default="{}", help="its parameters as JSON, e.g. '{\"a\": 2.0}'")
 
     add("schema", _schema, "print the JSON schema of a configuration")
 
