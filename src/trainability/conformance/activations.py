@@ -99,9 +99,10 @@ def deterministic(unit: Activation) -> Iterator[str]:
 
 
 def slopes(unit: Activation) -> Iterator[str]:
-    """The derivative is the finite difference of the value."""
-    if unit.outputs > 1:  # a unit then has a derivative by each output: `backward` is what counts
-        return
+    """The derivative is the finite difference of the value.
+
+    Of a unit with several outputs it is that of their sum.
+    """
     t = trial(unit)
     found, expected = unit.derivative(t.z, *t.arguments), _differences(unit, t, torch.ones_like(t.gradient))
     yield from _different("derivative", t, found, expected)
