@@ -286,6 +286,10 @@ class TestMessages:
         (message,) = problems("relu", optimizer=[line])
         assert "no optimiser is called" in message
 
+    def test_folder_of_a_foreign_data_set_is_named_by_its_class(self, package: Package) -> None:
+        name = package.write("own", REGISTRIES["dataset"][0]) + ":Own"
+        assert config.read(experiment("relu") | {"sources": {name: "folder"}}).sources == {name: "folder"}
+
     def test_folder_of_a_foreign_data_set_needs_its_class(self, line: str) -> None:
         with pytest.raises(ConfigError, match="sources: there is no module nolab"):
             config.read(experiment("relu") | {"sources": {"nolab:X": "folder"}})

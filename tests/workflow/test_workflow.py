@@ -288,7 +288,9 @@ def test_editing_a_class_of_ones_own_trains_its_cells_and_no_others(tmp_path: Pa
     fresh.snakemake(config=name)
     before = fresh.digests()
     assert len(before) == 6
-    assert "mylab.activations:Bend(lean=0.5)" in (fresh.work / "results/report.html").read_text()
+    page = (fresh.work / "results/report.html").read_text()
+    assert "mylab.activations:Bend(lean=0.5)" in page
+    assert "Classes from elsewhere" in page
     assert "Nothing to be done" in fresh.snakemake(config=name)
 
     module.write_text(module.read_text().replace("rsqrt()", "rsqrt() * 1.0"))
