@@ -94,7 +94,7 @@ def _named(found: type[C], name: str, fingerprint: str) -> type[C]:
         if given != fingerprint:
             raise PydanticCustomError(
                 "changed_source",
-                "{name} was changed: its source has the fingerprint {found} now; plan again to use that, or restore the source",
+                "{name} was changed: its source is {found} now; plan again to use that, or restore the source",
                 {"name": name, "found": fingerprint},
             )
         return given
