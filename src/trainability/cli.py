@@ -13,10 +13,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from trainability import config, files, plan
+from pydantic import ValidationError
+
+from trainability import config, files, foreign, plan
 from trainability.cell import Cell
 from trainability.expressions import ExpressionError
+
+T = TypeVar("T")
 
 # The options of the workflow's steps: all are required, since a rule says everything.
 STEP_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
@@ -36,7 +41,13 @@ STEP_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "snakemake": (str, "how the experiment is run, e.g. snakemake"),
     "out": (Path, "where the result goes"),
 }
-USAGE_ERRORS = (config.ConfigError, files.CorruptFileError, ExpressionError)
+
+
+class UsageError(Exception):
+    """What was given cannot be used; the message says why."""
+
+
+USAGE_ERRORS = (config.ConfigError, files.CorruptFileError, ExpressionError, foreign.ForeignError, UsageError)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -56,7 +67,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _data(arguments: argparse.Namespace) -> None:
     from trainability import datasets
 
-    dataset = datasets.DATASETS.parse(arguments.dataset)
+    dataset = _read(datasets.DATASETS.parse, arguments.dataset)
     source = Path(arguments.source) if arguments.source else None
     datasets.prepare(dataset, arguments.out, source, arguments.download_to)
 
@@ -65,14 +76,14 @@ def _preprocess(arguments: argparse.Namespace) -> None:
     from trainability import prepared
     from trainability.preprocessing import PREPROCESSINGS
 
-    chosen = PREPROCESSINGS.parse(arguments.preprocessing)
+    chosen = _read(PREPROCESSINGS.parse, arguments.preprocessing)
     prepared.prepare(chosen, arguments.data, arguments.out)
 
 
 def _train(arguments: argparse.Namespace) -> None:
     from trainability import devices, prepared, record, training
 
-    cell = Cell.from_canonical(arguments.cell)
+    cell = _read(Cell.from_canonical, arguments.cell)
     manifest, arrays = prepared.load(arguments.data)
     print(f"{cell.key}: {len(cell.runs)} runs", flush=True)
     started, clock = _now(), time.perf_counter()
@@ -142,11 +153,52 @@ def _cells(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    if arguments.component:
+        _check_component(arguments.component, arguments.parameters)
+    else:
+        _check_configuration(arguments)
+
+
+def _check_component(name: str, parameters: str) -> None:
+    from trainability import conformance
+
+    failed = 0
+    for registry in conformance.registries(name):
+        component = _read(registry.parse, json.dumps(_parameters(parameters) | {"name": name}))
+        print(f"{component.label}, {registry.noun}")
+        for result in conformance.run(registry, component):
+            failed += bool(result.problem)
+            print("  FAILED " if result.problem else "  ok     ", result.title)
+            if result.problem:
+                print("         ", result.problem)
+    if failed:
+        raise UsageError(f"{name} fails {failed} of its checks" if failed > 1 else f"{name} fails a check")
+
+
+def _parameters(text: str) -> dict[str, object]:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"--parameters: not JSON ({error}): {text}") from None
+    if not isinstance(values, dict):
+        raise UsageError(f'--parameters: expected names and values, such as {{"a": 2.0}}: {text}')
+    return values
+
+
+def _check_configuration(arguments: argparse.Namespace) -> None:
     settings = config.load(arguments.configfile)
     cells = plan.make_plan(settings)
     trained = plan.included(cells)
     runs = sum(len(cell.runs) for cell in trained.values())
     print(f"{settings.title}: {len(trained)} cells, {runs} runs, {len(cells) - len(trained)} cells excluded")
+
+
+def _read(parse: Callable[[str], T], text: str) -> T:
+    """What a rule passed on as JSON; a class of the user's own may have changed since the Snakefile planned with it."""
+    try:
+        return parse(text)
+    except ValidationError as error:
+        raise UsageError("\n".join([f"this cannot be used: {text}", *config.problems(error)])) from None
 
 
 def _now() -> str:
@@ -166,7 +218,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, command, text in (
         ("cells", _cells, "list the cells of an experiment and their state"),
-        ("check", _check, "check a configuration and say how large the experiment is"),
+        ("check", _check, "check a configuration and say how large the experiment is, or check a component"),
     ):
         sub = add(name, command, text)
         sub.add_argument(
@@ -180,6 +232,9 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--select", metavar="EXPR", help="e.g. \"activation == 'relu' and init == 'zeros'\"")
             sub.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
             sub.add_argument("--paths", action="store_true", help="print the record's path instead of the key")
+        else:
+            sub.add_argument("component", nargs="?", help="a class of your own as module:Class, or any name there is")
+            sub.add_argument("--parameters", default="{}", help="its parameters as JSON, e.g. '{\"a\": 2.0}'")
 
     add("schema", _schema, "print the JSON schema of a configuration")
     sub = add("reference", _reference, "describe every entry of every registry, in reference.html and reference.md")

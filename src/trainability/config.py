@@ -25,9 +25,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from trainability.cell import FACTORS, Closed, Factors, LearningRates, Seeds, as_tuple, distinct
+from trainability.component import suggest
 from trainability.datasets import DATASETS
 from trainability.expressions import Expression, ExpressionError
-from trainability.registry import suggest
 
 
 class ConfigError(Exception):
@@ -125,12 +125,7 @@ class Config(Closed):
     @classmethod
     def _known_sources(cls, sources: dict[str, str]) -> dict[str, str]:
         for name in sources:
-            if name not in DATASETS:
-                raise PydanticCustomError(
-                    "unknown_name",
-                    "'{name}' is not a data set: {suggestion}known are {allowed}",
-                    {"name": name, "suggestion": suggest(name, DATASETS), "allowed": ", ".join(DATASETS)},
-                )
+            DATASETS.find(name)
         return sources
 
 
@@ -139,8 +134,13 @@ def read(values: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(dict(values))
     except ValidationError as error:
-        details = error.errors()
-        raise ConfigError(_describe(detail) for detail in details if not _follows(detail, details)) from None
+        raise ConfigError(problems(error)) from None
+
+
+def problems(error: ValidationError) -> list[str]:
+    """What is wrong, a sentence for each place."""
+    details = error.errors()
+    return [_describe(detail) for detail in details if not _follows(detail, details)]
 
 
 def load(paths: Iterable[Path]) -> Config:

@@ -82,7 +82,7 @@ def uniform(noise: Array) -> Array:
     return np.asarray(erf(noise / math.sqrt(2.0)))
 
 
-INITIALIZERS: Registry[Initializer] = Registry("initialiser")
+INITIALIZERS: Registry[Initializer] = Registry("initialiser", Initializer, required=("draw",))
 
 
 @INITIALIZERS.register

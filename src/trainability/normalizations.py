@@ -59,7 +59,7 @@ class Normalization(Component):
         raise NotImplementedError
 
 
-NORMALIZATIONS: Registry[Normalization] = Registry("normalization")
+NORMALIZATIONS: Registry[Normalization] = Registry("normalization", Normalization)
 
 
 @NORMALIZATIONS.register

@@ -37,7 +37,7 @@ class Preprocessing(Component):
         return ""
 
 
-PREPROCESSINGS: Registry[Preprocessing] = Registry("preprocessing")
+PREPROCESSINGS: Registry[Preprocessing] = Registry("preprocessing", Preprocessing, required=("fit",))
 
 
 @PREPROCESSINGS.register

@@ -6,7 +6,6 @@ Snakemake gets it as a parameter of the rules, so that a change re-runs exactly 
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import importlib.metadata
@@ -14,6 +13,8 @@ import os
 import platform
 from pathlib import Path
 from typing import Any
+
+from trainability import sources
 
 PACKAGE = Path(__file__).parent
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "matplotlib", "seaborn", "snakemake")
@@ -26,7 +27,7 @@ def code_fingerprint(*modules: str) -> str:
     """SHA-256, 16 digits, of the source of these modules of the package and of all they import from it."""
     digest = hashlib.sha256()
     for name in sorted(frozenset().union(*map(dependencies, modules))):
-        digest.update(name.encode() + b"\0" + _source(name) + b"\0")
+        digest.update(name.encode() + b"\0" + _path(name).read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
@@ -78,27 +79,15 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or "unknown"
 
 
-def _path(name: str) -> Path | None:
-    stem = PACKAGE.joinpath(*name.split("."))
-    candidates = (stem.with_suffix(".py"), stem / "__init__.py")
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _source(name: str) -> bytes:
-    path = _path(name)
+def _path(name: str) -> Path:
+    path = sources.find(PACKAGE, name)
     if path is None:
         raise ValueError(f"there is no module trainability.{name}")
-    return path.read_bytes()
+    return path
 
 
 def _imports(name: str) -> list[str]:
-    """Modules of this package that a module's source imports anywhere, also inside functions, with their parents."""
-    found = []
-    for node in ast.walk(ast.parse(_source(name))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found += [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
-        elif isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+    """Modules of this package that a module's source imports, with their parents."""
+    found = sources.imported(_path(name), f"trainability.{name}")
     inside = [item.removeprefix("trainability.") for item in found if item.startswith("trainability.")]
-    parents = [item.rsplit(".", depth)[0] for item in inside for depth in range(1, item.count(".") + 1)]
-    return [item for item in [*inside, *parents] if _path(item)]
+    return [item for item in inside if sources.find(PACKAGE, item)]

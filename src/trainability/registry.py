@@ -1,76 +1,35 @@
-"""Named, parametrised components, and the registries that the configuration chooses them from.
+"""The registries that the configuration chooses components from.
 
-A component is a frozen pydantic model: its fields are its parameters, its `name` is a literal, its docstring
-carries formula and source. In a configuration it is written as its name (`elu`) or, with parameters, as a
-mapping (`{name: elu, alpha: 0.5}`). Nothing here imports torch: the Snakefile reads the registries at every start.
+A registry that knows its base class also takes anybody's subclass of it, named `package.module:Class`. Nothing here
+imports torch: the Snakefile reads the registries at every start.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, Union
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import Field, SerializeAsAny, TypeAdapter, WrapValidator
 from pydantic_core import PydanticCustomError
 
+from trainability import adopted, foreign
+from trainability.component import Component, suggest
 
-class Component(BaseModel):
-    """One choice for one factor; two components are equal when name and all parameters are.
-
-    `formula` is its definition in the part of LaTeX that matplotlib draws, `reference` says where it comes from; the
-    reference page shows both.
-    """
-
-    formula: ClassVar[str] = ""
-    reference: ClassVar[str] = ""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    name: str
-
-    @property
-    def chosen(self) -> dict[str, Any]:
-        """The parameters that differ from their defaults, in the order of their declaration."""
-        fields = type(self).model_fields
-        return {key: value for key, value in self if key != "name" and value != fields[key].get_default()}
-
-    @property
-    def label(self) -> str:
-        """How people read it: `elu`, or `elu(alpha=0.5)` where a parameter is not the default."""
-        inside = ", ".join(f"{key}={_plain(value)}" for key, value in self.chosen.items())
-        return f"{self.name}({inside})" if inside else self.name
-
-    @property
-    def slug(self) -> str:
-        """The label as a part of a file name: `elu`, `elu-alpha-0.5`."""
-        parts = [self.name, *(f"{key}-{_plain(value)}" for key, value in self.chosen.items())]
-        return re.sub(r"[^A-Za-z0-9_.+-]", "_", "-".join(parts))
-
-    def __str__(self) -> str:
-        return self.label
-
-
-def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def suggest(name: str, allowed: Iterable[str]) -> str:
-    """`did you mean 'relu'? ` where an allowed name is near, else nothing."""
-    near = difflib.get_close_matches(name.lower(), list(allowed), n=1, cutoff=0.5)
-    return f"did you mean '{near[0]}'? " if near else ""
-
+__all__ = ["Component", "Registry", "suggest"]
 
 C = TypeVar("C", bound=Component)
 
 
 class Registry(Generic[C]):
-    """The components that one factor can take, by name, in the order of their registration."""
+    """The components that one factor can take, by name, in the order of their registration.
 
-    def __init__(self, noun: str) -> None:
-        self.noun = noun
+    With a `base`, subclasses of it in other packages are taken as well; `required` are the attributes that they must
+    define.
+    """
+
+    def __init__(self, noun: str, base: type[C] | None = None, required: Iterable[str] = ()) -> None:
+        self.noun, self.base, self.required = noun, base, tuple(required)
         self._components: dict[str, type[C]] = {}
 
     def register(self, component: type[C]) -> type[C]:
@@ -96,31 +55,45 @@ class Registry(Generic[C]):
         component: C = TypeAdapter(self.field).validate_python(value)
         return component
 
-    def _spelled_out(self, value: Any) -> Any:
-        """Turn a bare name into a mapping, and answer an unknown name with the known ones."""
+    def find(self, name: str) -> type[C]:
+        """The class that a name means; raises PydanticCustomError with what is known, or why it cannot be used."""
+        if self.base and foreign.is_foreign(name):
+            try:
+                return adopted.adopt(name, self.base, self.required)
+            except foreign.ForeignError as error:
+                raise PydanticCustomError("foreign", "{problem}", {"problem": str(error)}) from None
+        if name not in self._components:
+            allowed = ", ".join(self) + (", and classes of your own as module:Class" if self.base else "")
+            raise PydanticCustomError(
+                "unknown_name",
+                "no {noun} is called {name}: {suggestion}known are {allowed}",
+                {"noun": self.noun, "name": name, "suggestion": suggest(name, self), "allowed": allowed},
+            )
+        return self._components[name]
+
+    def _one(self, value: Any, check: Any) -> Any:
+        """One component from its name, a mapping or itself; `check` knows those of the registry."""
         if isinstance(value, Component):
-            return value
-        if isinstance(value, str):
-            value = {"name": value}
-        if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+            taken = self.base and isinstance(value, self.base) and foreign.is_foreign(value.name)
+            return value if taken else check(value)
+        spelled = {"name": value} if isinstance(value, str) else value
+        if not isinstance(spelled, dict) or not isinstance(spelled.get("name"), str):
             raise PydanticCustomError(
                 "component_shape",
                 "expected the name of one {noun}, or a mapping with `name` and its parameters",
-                {"noun": self.noun, "allowed": ", ".join(self)},
+                {"noun": self.noun},
             )
-        name = value["name"]
-        if name not in self._components:
-            raise PydanticCustomError(
-                "unknown_name",
-                "no {noun} has this name: {suggestion}known are {allowed}",
-                {"noun": self.noun, "suggestion": suggest(name, self), "allowed": ", ".join(self)},
-            )
-        return value
+        kind = self.find(spelled["name"])
+        return adopted.parametrised(kind, spelled) if foreign.is_foreign(spelled["name"]) else check(spelled)
 
     @property
     def field(self) -> Any:
         """The annotated type of a configuration field that takes one component of this registry."""
         classes = tuple(self._components.values())
         spelled: Any = Annotated[Union[classes], Field(discriminator="name")]  # noqa: UP007 (made at run time)
-        either = Union[Literal[tuple(self._components)], spelled]  # type: ignore[valid-type]  # noqa: UP007
-        return Annotated[spelled, BeforeValidator(self._spelled_out, json_schema_input_type=either)]
+        either: Any = Union[Literal[tuple(self._components)], spelled]  # noqa: UP007
+        if self.base:
+            either = Union[either, adopted.Name, adopted.Own]  # noqa: UP007
+        # Each is written by its own class, which the union does not know if it is foreign.
+        checked = WrapValidator(self._one, json_schema_input_type=either)
+        return Annotated[spelled, checked, SerializeAsAny()]  # type: ignore[type-arg]  # takes none at run time

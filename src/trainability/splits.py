@@ -155,4 +155,4 @@ class Dataset(Component):
         return Splits(images[train], labels[train], images[validation], labels[validation], test_images, test_labels)
 
 
-DATASETS: Registry[Dataset] = Registry("data set")
+DATASETS: Registry[Dataset] = Registry("data set", Dataset, required=("source", "image_shape", "class_names"))

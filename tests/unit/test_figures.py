@@ -21,10 +21,10 @@ import pandas as pd
 import pytest
 
 from trainability import config, convergence, datasets, figures, health, plan, prepared, provenance, record, tables
-from trainability.cell import Cell
+from trainability.cell import FACTORS, Cell
 from trainability.config import Config
 from trainability.figures import canvas, experiment, heatmaps, inputs, lines, output, rates, scales, signal, text
-from trainability.figures.experiment import Experiment
+from trainability.figures.experiment import Experiment, short_names
 from trainability.generated import Generated
 from trainability.plan import Plan
 from trainability.record import Record
@@ -465,11 +465,17 @@ def test_colour_images_are_drawn_in_colour(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_more_activations_than_marks_are_cut_to_ten(tmp_path: Path) -> None:
-    activations = [{"name": "elu", "alpha": 0.1 * i} for i in range(1, 14)]
+    activations = [{"name": "elu", "alpha": i / 10} for i in range(1, 14)]
     one = write(tmp_path, smaller(many={"activation": activations}), ok)
     words = one.figure("convergence")
     assert "first 10 of 13" in words["note"]
     assert one.data("convergence")["activation"].nunique() == 10
+
+
+def test_foreign_names_are_short_in_figures_where_that_tells_them_apart() -> None:
+    labels = ["relu", "lab.acts:Bend", "lab.acts:Bend(a=2)", "lab.acts:Snake", "other:Snake", "lab.acts:relu"]
+    planned = pd.DataFrame({factor: ["same"] * len(labels) for factor in FACTORS} | {"activation": labels, "depth": 5})
+    assert short_names(planned) == {"activation": {"lab.acts:Bend": "Bend", "lab.acts:Bend(a=2)": "Bend(a=2)"}}
 
 
 def test_one_target_and_one_seed(tmp_path: Path) -> None:

@@ -104,7 +104,18 @@ class TestRegistry:
             name: Literal["odd"] = "odd"
             text: str = ""
 
-        assert Odd(text="../a b;rm").slug == "odd-text-.._a_b_rm"
+        assert Odd(text="../a b;rm").slug == "odd-text-.._a_b_rm-bace86"
+
+    def test_slugs_of_different_components_differ(self) -> None:
+        class Odd(Component):
+            name: Literal["odd"] = "odd"
+            text: str = ""
+            number: float = 0.0
+
+        texts = ["a/b", "a_b", "a:b", "x" * 300, "x" * 300 + "y"]
+        odd = [*(Odd(text=text) for text in texts), *(Odd(number=0.1 + n / 10**9) for n in range(3))]
+        assert len({one.slug for one in odd}) == len({one.label for one in odd}) == len(odd)
+        assert all(len(one.slug) <= 44 for one in odd)
 
     def test_name_is_registered_once(self) -> None:
         registry: Registry[Component] = Registry("thing")

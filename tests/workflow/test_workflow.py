@@ -267,3 +267,44 @@ def test_damaged_record_is_named(project: Project) -> None:
     assert f"{cell}/curves.parquet has SHA-256" in printed
     shutil.rmtree(path.parent)
     project.snakemake()
+
+
+def test_editing_a_class_of_ones_own_trains_its_cells_and_no_others(tmp_path: Path) -> None:
+    """Named in the configuration, found in the working directory, by Snakemake and by its workers."""
+    fresh = Project(tmp_path)
+    module = fresh.work / "mylab/activations.py"
+    module.parent.mkdir()
+    module.write_text(
+        "from trainability.api import Activation\n\n\n"
+        "class Bend(Activation):\n"
+        "    lean: float = 0.1\n\n"
+        "    def value(self, z, *learned):\n        return z * ((1 - self.lean) * (1 + z * z).rsqrt() + self.lean)\n\n"
+        "    def derivative(self, z, *learned):\n"
+        "        return (1 - self.lean) / ((1 + z * z) * (1 + z * z).sqrt()) + self.lean\n"
+    )
+    own: list[Any] = ["mylab.activations:Bend", {"name": "mylab.activations:Bend", "lean": 0.5}]
+    study = {"question": "?", "grid": {"activation": ["relu", *own], "init": ["kaiming_normal", "xavier_normal"]}}
+    name = fresh.variant("own", own=study, activation_by_init=None, preprocessing=None)
+    fresh.snakemake(config=name)
+    before = fresh.digests()
+    assert len(before) == 6
+    page = (fresh.work / "results/report.html").read_text()
+    assert "mylab.activations:Bend(lean=0.5)" in page
+    assert "Classes from elsewhere" in page
+    assert "Nothing to be done" in fresh.snakemake(config=name)
+
+    module.write_text(module.read_text().replace("rsqrt()", "rsqrt() * 1.0"))
+    assert fresh.jobs(config=name)["train"] == 4
+    fresh.snakemake(config=name)
+    after = fresh.digests()
+    added = after.keys() - before.keys()
+    assert len(added) == 4
+    assert all("mylab.activations-Bend" in key for key in added)
+    results = {key.rpartition("-")[0]: digest for key, digest in before.items()}
+    assert all(after[key] == results[key.rpartition("-")[0]] for key in added), "times one changes no bit"
+
+    module.write_text("1 / 0\n" + module.read_text())
+    printed = fresh.snakemake("--dry-run", config=name, status=1)
+    problem = "studies.own.grid.activation[1]: module mylab.activations raised ZeroDivisionError: division by zero"
+    assert f"{problem}, at mylab/activations.py:1" in printed
+    assert "Traceback" not in printed

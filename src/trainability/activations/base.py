@@ -94,7 +94,7 @@ class Activation(Component):
         return squares.mul_(density).sum().item()
 
 
-ACTIVATIONS: Registry[Activation] = Registry("activation")
+ACTIVATIONS: Registry[Activation] = Registry("activation", Activation, required=("value", "derivative"))
 
 
 def step(z: Tensor) -> Tensor:

@@ -5,9 +5,12 @@ A slice is *at the base*: all factors have the base's values except those that t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,6 +62,7 @@ class Experiment:
     planned: pd.DataFrame
     tables: dict[str, pd.DataFrame]
     data: Path
+    names: Mapping[str, Mapping[str, str]]  # what figures call a factor's values, where that is not their label
 
     @property
     def target(self) -> float:
@@ -82,16 +86,14 @@ class Experiment:
         grids = [getattr(study.grid, factor) or [] for study in studies]
         fixed = [value for study in studies if (value := getattr(study.overrides, factor)) is not None]
         values = [*sorted(grids, key=len, reverse=True), fixed, [getattr(self.settings.base, factor)]]
-        labels = [getattr(value, "label", value) for some in values for value in some]
-        return list(dict.fromkeys(labels))
+        return list(dict.fromkeys(self._named(factor, value) for some in values for value in some))
 
     def at_base(self, *varying: str) -> Slice:
         """The cells with the base's factors except `varying`; raises NothingToShow where none is trained."""
         at = np.ones(len(self.planned), dtype=bool)
         for factor in FACTORS:
             if factor not in varying:
-                value = getattr(self.settings.base, factor)
-                at &= (self.planned[factor] == getattr(value, "label", value)).to_numpy()
+                at &= (self.planned[factor] == self.base(factor)).to_numpy()
         rows = self.planned[at | self._sized_alike(varying)]
         if not rows["included"].any():
             raise NothingToShow(
@@ -108,15 +110,35 @@ class Experiment:
         at = (self.planned["one_piece"] & ("sizing" not in varying)).to_numpy()
         for factor in FACTORS:
             if factor not in (*varying, "sizing"):
-                value = getattr(self.settings.base, factor)
-                at = at & (self.planned[factor] == getattr(value, "label", value)).to_numpy()
+                at = at & (self.planned[factor] == self.base(factor)).to_numpy()
         return np.asarray(at)
+
+    def base(self, factor: str) -> Any:
+        """What figures call the base's value of a factor."""
+        return self._named(factor, getattr(self.settings.base, factor))
+
+    def _named(self, factor: str, value: Any) -> Any:
+        label = getattr(value, "label", value)
+        return self.names.get(factor, {}).get(label, label)
 
 
 def load(settings: Config, plan: Plan, tables: Path, data: Path) -> Experiment:
     """Read the tables of an experiment."""
     frames = {name: pd.read_parquet(tables / f"{name}.parquet") for name in ("runs", "cells", "curves", "layers")}
-    return Experiment(settings, planned(plan), frames, data)
+    rows = planned(plan)
+    names = short_names(rows)
+    return Experiment(settings, rows.replace(names), frames, data, names)
+
+
+def short_names(planned: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """By factor, what figures call foreign components: `Snake` for `mylab.activations:Snake`, if nothing else is so."""
+    names = {}
+    for factor in FACTORS:
+        labels = [label for label in planned[factor].unique() if isinstance(label, str)]
+        short = {label: re.sub(r"^[\w.]+:", "", label) for label in labels}
+        uses = Counter(short.values())
+        names[factor] = {label: name for label, name in short.items() if name != label and uses[name] == 1}
+    return {factor: some for factor, some in names.items() if some}
 
 
 def planned(plan: Plan) -> pd.DataFrame:

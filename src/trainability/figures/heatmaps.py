@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
@@ -23,6 +23,7 @@ from trainability.tables import steps_column
 
 ROW = 0.2  # inches
 AROUND = 1.75  # inches that the colour bar, the key and one panel's title and names take
+LETTER = 0.04  # inches that each letter of the columns' names takes, beyond those that AROUND has room for
 FEW = 4  # panels with fewer rows leave the names of the columns to the last panel
 FACTORS = ("activation", "init", "normalization")
 
@@ -97,7 +98,7 @@ def maps(
     inits = {p: _inits(part, data, p) for p in panels}
     heights = [ROW * len(inits[panel]) for panel in panels]
     named = [panel == panels[-1] or len(inits[panel]) >= FEW for panel in panels]
-    around = AROUND + 0.25 * (len(panels) - 1) + 0.55 * (sum(named) - 1)
+    around = AROUND + 0.25 * (len(panels) - 1) + 0.55 * (sum(named) - 1) + sum(named) * room(columns)
     figure, grid = canvas.sheet(len(panels), heights=heights, around=around, remarks=part.remarks)
     for axes, panel, name in zip(grid[:, 0], panels, named, strict=True):
         heat(axes, data[data["normalization"] == panel], inits[panel], columns, norm, palette, write)
@@ -119,6 +120,11 @@ def maps(
     if handles:
         canvas.key(figure, handles)
     return figure
+
+
+def room(columns: Sequence[str]) -> float:
+    """Inches that the longest name of a column takes beyond what all figures have for it."""
+    return LETTER * max(0, max(map(len, columns), default=0) - 12)
 
 
 def heat(

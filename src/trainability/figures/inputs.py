@@ -48,7 +48,7 @@ def effect(experiment: Experiment) -> Drawing:
     grid[-1, 0].set_xlabel("test accuracy (%)")
     grid[-1, 1].set_xlabel(f"steps to {100 * experiment.target:g} %")
     canvas.key(figure, [_mark(name, every[name]) for name in activations])
-    return Drawing(figure, data, _spread(data, experiment.settings.base.activation.label), part.remarks)
+    return Drawing(figure, data, _spread(data, experiment.base("activation")), part.remarks)
 
 
 def _varied(part: Slice) -> Slice:

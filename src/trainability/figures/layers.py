@@ -48,7 +48,7 @@ def table(part: Slice) -> pd.DataFrame:
 def draw(experiment: Experiment) -> Drawing:
     """Rows are quantities, columns are start and end without and with the first other normalization."""
     part = experiment.at_base("activation", "normalization")
-    base = experiment.settings.base.normalization.label
+    base = experiment.base("normalization")
     order = part.order("normalization")
     panels = sorted(order, key=lambda name: name != base)[:2]
     data = table(part)

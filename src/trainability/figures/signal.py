@@ -44,8 +44,8 @@ def draw(experiment: Experiment) -> Drawing:
     part = experiment.at_base("activation", "init")
     data = table(part)
     inits, activations = (part.order(factor, included=False) for factor in ("init", "activation"))
-    height = heatmaps.ROW * len(inits)
-    figure, grid = canvas.sheet(2, heights=[height, height], around=heatmaps.AROUND + 1.0, remarks=part.remarks)
+    height, around = heatmaps.ROW * len(inits), heatmaps.AROUND + 1.0 + 2 * heatmaps.room(activations)
+    figure, grid = canvas.sheet(2, heights=[height, height], around=around, remarks=part.remarks)
     norm = LogNorm(10.0**-DECADES, 10.0**DECADES)
     for axes, (quantity, words) in zip(grid[:, 0], QUANTITIES.items(), strict=True):
         some = data[data["quantity"] == quantity]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import yaml
 
+from trainability.cell import FACTORS
 from trainability.report.blocks import Column, Command, Commands, Entry, Items, Listing, Table
 from trainability.report.catalogue import rerun
 from trainability.report.illustrations import data_uri
@@ -101,8 +102,17 @@ def items(material: Material) -> Items:
             ),
             ("Software", _distinct((r["versions"] for r in records), _pairs)),
             ("Code that trained", _distinct((r["hashes"]["code"] for r in records), str)),
+            *_foreign(material),
         )
     )
+
+
+def _foreign(material: Material) -> Iterator[tuple[str, str]]:
+    """Classes of the user's own with the fingerprints of their source, if there are any."""
+    components = [getattr(cell, name) for cell in material.trained.values() for name in FACTORS]
+    found = {c.name: c.fingerprint for c in components if hasattr(c, "fingerprint")}
+    if found:
+        yield "Classes from elsewhere", _pairs(found)
 
 
 def hashes(material: Material) -> Table:

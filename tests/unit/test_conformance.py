@@ -1,0 +1,582 @@
+"""Checks of components: everything built in passes, and each check finds what is broken in just that way."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from trainability import cli
+from trainability.activations import ACTIVATIONS, Activation, Prelu
+from trainability.conformance import CHECKS, Result, run
+from trainability.conformance.comparing import farthest, not_finite, same
+from trainability.datasets import DATASETS, Digits, Splits
+from trainability.initializers import INITIALIZERS, Initializer
+from trainability.maps import Map
+from trainability.normalizations import NORMALIZATIONS, Normalization
+from trainability.preprocessing import PREPROCESSINGS, Preprocessing
+from trainability.raw_files import Published, Source
+
+BUILT_IN = [
+    (registry, name)
+    for registry, _ in CHECKS
+    for name in registry
+    if registry is not DATASETS or name == "digits"  # the others need files
+]
+
+
+@pytest.mark.parametrize(("registry", "name"), BUILT_IN, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of scikit-learn's own imports
+def test_what_is_built_in_passes(registry: Any, name: str) -> None:
+    results = list(run(registry, registry[name]()))
+    assert not [result for result in results if result.problem]
+    stages = next(stages for of, stages in CHECKS if of is registry)
+    assert len(results) == sum(map(len, stages))
+
+
+def test_every_check_has_a_title_of_its_own() -> None:
+    for _, stages in CHECKS:
+        titles = [check.__doc__.splitlines()[0] for stage in stages for check in stage if check.__doc__]
+        assert len(set(titles)) == len(titles) == sum(map(len, stages))
+
+
+def failures(registry: Any, component: Any) -> list[Result]:
+    return [result for result in run(registry, component) if result.problem]
+
+
+def assert_fails(registry: Any, component: Any, title: str, problem: str) -> None:
+    """Exactly one check fails: the one whose title starts so, with these words."""
+    (failure,) = failures(registry, component)
+    assert failure.title.startswith(title)
+    assert problem in failure.problem
+
+
+class Bend(Activation):
+    """f(z) = z / sqrt(1 + z^2): passes, and is broken in one way by each class below."""
+
+    def value(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return z * (1 + z * z).rsqrt()
+
+    def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
+        root = (1 + z * z).rsqrt()
+        return root * root * root
+
+
+class NoPieces(Bend):
+    @property
+    def pieces(self) -> int:
+        return 0
+
+
+class FlatSteepest(Bend):
+    @property
+    def steepest(self) -> float:
+        return 0.0
+
+
+class InfiniteStart(Bend):
+    @property
+    def learned(self) -> dict[str, float]:
+        return {"slope": float("inf")}
+
+
+class Scalar(Bend):
+    def value(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return super().value(z).sum(-1, keepdim=True)
+
+
+class Doubles(Bend):
+    def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return super().derivative(z).double()
+
+
+class NoLearnedGradient(Bend):
+    @property
+    def learned(self) -> dict[str, float]:
+        return {"slope": 0.5}
+
+
+class Overflows(Bend):
+    def value(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return (torch.exp(z) - torch.exp(-z)) / (torch.exp(z) + torch.exp(-z))
+
+    def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return 1 - torch.tanh(z) ** 2
+
+
+class InPlace(Bend):
+    def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
+        found = super().derivative(z)
+        z.mul_(1.5)
+        return found
+
+
+class Same(Bend):
+    def value(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return z
+
+    def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return torch.ones_like(z)
+
+
+class Expanded(Same):
+    def value(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return z.clone()
+
+    def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return z.new_ones(1).expand_as(z)
+
+    def backward(self, gradient: Tensor, z: Tensor, a: Tensor, *learned: Tensor) -> Tensor:
+        return gradient
+
+
+class Noisy(Bend):
+    def value(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return super().value(z) + 1e-14 * torch.rand(1, dtype=z.dtype)
+
+
+class WrongSlope(Bend):
+    def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return super().derivative(z) * 0.999
+
+    def backward(self, gradient: Tensor, z: Tensor, a: Tensor, *learned: Tensor) -> Tensor:
+        return super().derivative(z) * gradient
+
+
+class WrongBackward(Bend):
+    def backward(self, gradient: Tensor, z: Tensor, a: Tensor, *learned: Tensor) -> Tensor:
+        return -super().backward(gradient, z, a)
+
+
+class OtherAtZero(Bend):
+    def value(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return z.clamp(min=0)
+
+    def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return (z > 0).to(z)
+
+    def backward(self, gradient: Tensor, z: Tensor, a: Tensor, *learned: Tensor) -> Tensor:
+        return (z >= 0).to(z) * gradient
+
+
+class WrongLearned(Prelu):
+    def learned_gradients(self, gradient: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        return tuple(-found for found in super().learned_gradients(gradient, z))
+
+
+class Mixes(Bend):
+    """Adds to every number what the whole batch says, too little for finite differences."""
+
+    def value(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return super().value(z) + 1e-5 * z.mean().round(decimals=1)
+
+
+class LastNumbers(Bend):
+    """torch.sigmoid computes the end of a tensor by another formula than the rest."""
+
+    def value(self, z: Tensor, *learned: Tensor) -> Tensor:
+        return torch.sigmoid(z)
+
+    def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
+        s = torch.sigmoid(z)
+        return s * (1 - s)
+
+
+class Steeper(Bend):
+    @property
+    def steepest(self) -> float:
+        return 0.9
+
+
+class Raises(Bend):
+    def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
+        raise KeyError("no such table")
+
+
+@pytest.mark.parametrize(
+    ("broken", "title", "problem"),
+    [
+        (NoPieces, "Its properties", "pieces is 0, not a whole number from 1"),
+        (FlatSteepest, "Its properties", "steepest is 0.0, not a finite number above 0"),
+        (InfiniteStart, "Its properties", "slope starts at inf"),
+        (Scalar, "Values and gradients have the shapes", "value of z [3, 4, 7] torch.float32 is [3, 4, 1]"),
+        (Doubles, "Values and gradients have the shapes", "derivative of z [3, 4, 7] torch.float32 is [3, 4, 7]"),
+        (NoLearnedGradient, "Values and gradients have the shapes", "gives 0 tensors for 1 learned parameters"),
+        (Overflows, "Values and gradients are finite", "value is nan at z = -"),
+        (Same, "What it is given stays", "value returns a tensor that it was given"),
+        (Expanded, "What it is given stays", "derivative returns an expanded tensor"),
+        (OtherAtZero, "The backward pass and the derivative agree", "at z = 0 backward gives -1.7464, the derivative"),
+        (WrongLearned, "Gradients by learned parameters", "by slope in run"),
+        (Mixes, "A run has the same bits alone", "it mixes numbers"),
+        (Steeper, "No slope", "the slope at z = 0 is 1, steepest says 0.9"),
+        (Raises, "Values and gradients have the shapes", "KeyError: 'no such table', at"),
+    ],
+)
+def test_broken_activation_fails_the_check_of_just_that(broken: Any, title: str, problem: str) -> None:
+    assert_fails(ACTIVATIONS, broken(), title, problem)
+
+
+def test_broken_activation_may_fail_several_checks() -> None:
+    def titles(broken: Activation) -> list[str]:
+        return [" ".join(failure.title.split()[:4]) for failure in failures(ACTIVATIONS, broken)]
+
+    assert titles(WrongSlope()) == ["The derivative is the", "The backward pass and"]
+    assert titles(WrongBackward()) == ["The backward pass is", "The backward pass and"]
+    assert "What it is given" in titles(InPlace())
+    assert "The same input gives" in titles(Noisy())
+    assert "A run has the" in titles(LastNumbers())
+
+
+def test_activation_of_several_outputs_and_with_random_arguments_can_be_checked() -> None:
+    class Both(Bend):
+        """[relu(z), relu(-z)], scaled by a random argument."""
+
+        @property
+        def outputs(self) -> int:
+            return 2
+
+        @property
+        def random(self) -> bool:
+            return True
+
+        def randomize(self, draws: Tensor) -> Tensor:
+            return 0.5 + draws
+
+        def value(self, z: Tensor, *learned: Tensor) -> Tensor:
+            return torch.cat([(learned[0] * z).clamp(min=0), (-learned[0] * z).clamp(min=0)], -1)
+
+        def derivative(self, z: Tensor, *learned: Tensor) -> Tensor:
+            return learned[0] * z.sign()
+
+        def backward(self, gradient: Tensor, z: Tensor, a: Tensor, *learned: Tensor) -> Tensor:
+            up, down = gradient.chunk(2, -1)
+            return learned[0] * torch.where(z > 0, up, torch.where(z < 0, -down, 0.0))
+
+    assert not failures(ACTIVATIONS, Both())
+
+    class Wrong(Both):
+        def backward(self, gradient: Tensor, z: Tensor, a: Tensor, *learned: Tensor) -> Tensor:
+            return super().backward(torch.cat(gradient.chunk(2, -1)[::-1], -1), z, a, *learned)
+
+    assert_fails(ACTIVATIONS, Wrong(), "The backward pass is", "the finite difference is")
+
+
+class Tenth(Initializer):
+    """A tenth of the noise: passes."""
+
+    def draw(self, noise: Any, fan_out: int, negative_slope: float = 0.0) -> Any:
+        return 0.1 * noise
+
+
+class Transposed(Tenth):
+    def draw(self, noise: Any, fan_out: int, negative_slope: float = 0.0) -> Any:
+        return 0.1 * noise.T
+
+
+class Listed(Tenth):
+    def draw(self, noise: Any, fan_out: int, negative_slope: float = 0.0) -> Any:
+        return noise.tolist()
+
+
+class Single(Tenth):
+    def draw(self, noise: Any, fan_out: int, negative_slope: float = 0.0) -> Any:
+        return noise.astype(np.float32)
+
+
+class Divides(Tenth):
+    def draw(self, noise: Any, fan_out: int, negative_slope: float = 0.0) -> Any:
+        with np.errstate(divide="ignore"):
+            return noise / np.float64(negative_slope)
+
+
+class OneBias(Tenth):
+    def bias(self, noise: Any, start: float) -> Any:
+        return np.full(1, start)
+
+
+class ScalesNoise(Tenth):
+    def draw(self, noise: Any, fan_out: int, negative_slope: float = 0.0) -> Any:
+        noise *= 0.1
+        return noise.copy()
+
+
+class OwnNoise(Tenth):
+    def draw(self, noise: Any, fan_out: int, negative_slope: float = 0.0) -> Any:
+        return np.random.default_rng().standard_normal(noise.shape)
+
+
+class RandomBias(Tenth):
+    def bias(self, noise: Any, start: float) -> Any:
+        return np.random.default_rng().standard_normal(noise.shape[1])
+
+
+class Maybe(Tenth):
+    @property
+    def calibrated(self) -> Any:
+        return "maybe"
+
+
+@pytest.mark.parametrize(
+    ("broken", "title", "problem"),
+    [
+        (Maybe, "`calibrated`", "calibrated is 'maybe'"),
+        (Transposed, "Weights", "draw of noise [7, 5] is [5, 7] float64, expected [7, 5] float64"),
+        (Listed, "Weights", "draw gives list"),
+        (Single, "Weights", "is [7, 5] float32"),
+        (Divides, "Weights", "draw of noise [7, 5] is "),
+        (OneBias, "Biases", "bias of noise [7, 5] and start 0.0 is [1] float64, expected [5] float64"),
+        (ScalesNoise, "The noise stays", "draw changes the noise"),
+        (OwnNoise, "The same noise", "draw gives other weights the second time"),
+        (RandomBias, "The same noise", "bias gives other biases the second time"),
+    ],
+)
+def test_broken_initialiser_fails_the_check_of_just_that(broken: Any, title: str, problem: str) -> None:
+    assert not failures(INITIALIZERS, Tenth())
+    assert_fails(INITIALIZERS, broken(), title, problem)
+
+
+class Centred(Preprocessing):
+    """x - mean: passes."""
+
+    def fit(self, train: Any, levels: int) -> Any:
+        return Map(train.mean(axis=0), scale=np.ones(train.shape[1]))
+
+
+class NoMap(Centred):
+    def fit(self, train: Any, levels: int) -> Any:
+        return lambda x: x
+
+
+class OneShift(Centred):
+    def fit(self, train: Any, levels: int) -> Any:
+        return Map(train.mean(keepdims=True).reshape(1), scale=np.ones(train.shape[1]))
+
+
+class Narrow(Centred):
+    def fit(self, train: Any, levels: int) -> Any:
+        return Map(train.mean(axis=0), matrix=np.ones((train.shape[1], 3), dtype=np.float32))
+
+
+class DividesByZero(Centred):
+    def fit(self, train: Any, levels: int) -> Any:
+        with np.errstate(divide="ignore"):
+            return Map(train.mean(axis=0), scale=1 / train.std(axis=0))
+
+
+class Explodes(Centred):
+    def fit(self, train: Any, levels: int) -> Any:
+        return Map(train.mean(axis=0), scale=1 / (train.std(axis=0) + 1e-40))
+
+
+class Overwrites(Centred):
+    def fit(self, train: Any, levels: int) -> Any:
+        mean = train.mean(axis=0)
+        train -= mean
+        return Map(mean, scale=np.ones(train.shape[1]))
+
+
+class Remembers(Centred):
+    seen: ClassVar[Any] = itertools.count()
+
+    def fit(self, train: Any, levels: int) -> Any:
+        return Map(train.mean(axis=0), scale=np.full(train.shape[1], 1.0 + next(self.seen)))
+
+
+@pytest.mark.parametrize(
+    ("broken", "title", "problem"),
+    [
+        (NoMap, "What is fitted", "fit gives function, expected trainability.api.Map"),
+        (OneShift, "What is fitted", "is [1] float64, expected [144] float64"),
+        (Narrow, "What is fitted", "is [144, 3] float32, expected [144, k] float64"),
+        (DividesByZero, "What is fitted", "is inf at [0]"),
+        (Explodes, "All splits become finite", "feature 0 of other example 0 is not finite in float32"),
+        (Overwrites, "The training data stay", "fit changes the 500 examples"),
+        (Remembers, "The same training data", "scale of 500 examples"),
+    ],
+)
+def test_broken_preprocessing_fails_the_check_of_just_that(broken: Any, title: str, problem: str) -> None:
+    assert not failures(PREPROCESSINGS, Centred())
+    assert_fails(PREPROCESSINGS, broken(), title, problem)
+
+
+class Grid(Source):
+    """Two classes of grey squares, no file needed; `broken` says how."""
+
+    broken: ClassVar[str] = ""
+
+    def decode(self, folder: Path | None, download_to: Path) -> Published:
+        labels = (np.arange(self.train) % 2).astype(np.uint8)
+        images = np.full((self.train, 2, 2), 100, dtype=np.uint8) + labels[:, None, None]
+        return Published(images, labels, images[: self.test], labels[: self.test], [])
+
+
+class Short(Grid):
+    def decode(self, folder: Path | None, download_to: Path) -> Published:
+        whole = super().decode(folder, download_to)
+        return Published(whole.train_images[1:], whole.train_labels[1:], whole.test_images, whole.test_labels, [])
+
+
+class Varying(Grid):
+    seen: ClassVar[Any] = itertools.count()
+
+    def decode(self, folder: Path | None, download_to: Path) -> Published:
+        whole = super().decode(folder, download_to)
+        return Published(
+            whole.train_images + np.uint8(next(self.seen)), whole.train_labels, whole.test_images, whole.test_labels, []
+        )
+
+
+class Squares(Digits):
+    """Passes."""
+
+    source: ClassVar[Source] = Grid("squares", 100, 20, None)
+    classes: ClassVar[int] = 2
+    levels: ClassVar[int] = 255
+    image_shape: ClassVar[tuple[int, ...]] = (2, 2)
+    class_names: ClassVar[tuple[str, ...]] = ("dark", "light")
+    carved_test: ClassVar[int] = 0
+    validation_examples: int = 10
+
+
+def squares(**changes: Any) -> Squares:
+    """The data set with class variables changed."""
+    return type("Broken", (Squares,), {"__module__": __name__, "__annotations__": {}, **changes})()
+
+
+class Overlap(Squares):
+    def split(self, published: Published) -> Splits:
+        whole = super().split(published)
+        return Splits(**vars(whole) | {"test_images": published.train_images, "test_labels": published.train_labels})
+
+
+class Fewer(Squares):
+    def split(self, published: Published) -> Splits:
+        whole = super().split(published)
+        return Splits(**vars(whole) | {"train_images": whole.train_images[1:], "train_labels": whole.train_labels[1:]})
+
+
+class Wide(Squares):
+    def split(self, published: Published) -> Splits:
+        whole = super().split(published)
+        return Splits(**vars(whole) | {"test_labels": whole.test_labels.astype(np.int64)})
+
+
+class Missing(Squares):
+    def split(self, published: Published) -> Splits:
+        whole = super().split(published)
+        return Splits(**vars(whole) | {"train_labels": whole.train_labels * np.uint8(0)})
+
+
+@pytest.mark.parametrize(
+    ("broken", "title", "problem"),
+    [
+        (squares(class_names=("one",)), "It says", "there are 1 class_names for 2 classes"),
+        (squares(image_shape=(2, 0)), "It says", "image_shape is (2, 0)"),
+        (squares(source=Short("short", 100, 20, None)), "As many examples", "99 train images and 99 labels were read"),
+        (Overlap(), "The splits", "they overlap"),
+        (Fewer(), "The splits", "train has 89 examples, its parameters say 90"),
+        (squares(image_shape=(4,)), "Images have", "train images are [2, 2] uint8, expected [4] uint8 or float32"),
+        (squares(levels=100), "Images have", "a pixel of train is 101, more than its 100 levels"),
+        (Wide(), "Images have", "test labels are [20] int64, expected [20] uint8"),
+        (squares(classes=3, class_names=tuple("abc")), "Images have", "only 2 of 3 classes have training examples"),
+        (Missing(), "Images have", "only 1 of 2 classes have training examples"),
+        (squares(source=Varying("varying", 100, 20, None)), "Reading", "train_images are others the second time"),
+    ],
+    ids=str,
+)
+def test_broken_data_set_fails_the_check_of_just_that(broken: Any, title: str, problem: str) -> None:
+    assert not failures(DATASETS, Squares())
+    assert_fails(DATASETS, broken, title, problem)
+
+
+def test_label_beyond_the_classes_is_named() -> None:
+    class Third(Squares):
+        def split(self, published: Published) -> Splits:
+            whole = super().split(published)
+            return Splits(**vars(whole) | {"test_labels": whole.test_labels + np.uint8(1)})
+
+    assert_fails(DATASETS, Third(), "Images have", "a label of test is 2, more than there are in 2 classes")
+
+
+class Beside(Normalization):
+    @property
+    def position(self) -> Any:
+        return "beside"
+
+
+def test_broken_normalization_is_named() -> None:
+    assert_fails(NORMALIZATIONS, Beside(), "Its position", "position is 'beside', expected one of absent")
+
+
+class TestComparing:
+    def test_farthest_is_where_the_tolerance_is_exceeded_most(self) -> None:
+        found, expected = np.array([[1.0, 2.0], [3.0, 4.5]]), np.array([[1.0, 2.2], [3.0, 4.0]])
+        assert farthest(found, expected) == (1, 1)
+        assert farthest(found, expected, atol=0.6) is None
+        assert farthest(found, expected, rtol=0.1, atol=0.11) is None
+        assert farthest(np.array([np.inf]), np.array([np.inf])) is None
+        assert farthest(np.array([0.0, np.nan]), np.array([0.0, 1.0]), atol=9) == (1,)
+
+    def test_first_number_that_is_none(self) -> None:
+        assert not_finite(torch.tensor([[1.0, float("inf")], [float("nan"), 1.0]])) == (0, 1)
+        assert not_finite(np.ones(3)) is None
+
+    def test_same_bits(self) -> None:
+        assert same(np.array([1.0, np.nan]), np.array([1.0, np.nan]))
+        assert not same(np.array([1.0]), np.array([1.0], dtype=np.float32))
+        assert not same(np.array([1.0]), np.array([np.nextafter(1, 2)]))
+
+
+class TestCommand:
+    def check(self, *words: str) -> int:
+        return cli.main(["check", *words])
+
+    def test_component_that_passes(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.check("elu", "--parameters", '{"alpha": 0.5}') == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "elu(alpha=0.5), activation"
+        assert all(line.startswith("  ok      ") for line in lines[1:])
+        assert len(lines) > 10
+
+    def test_component_that_fails(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "failing_lab.py").write_text(
+            "from trainability.api import Activation\nclass Wrong(Activation):\n"
+            "    def value(self, z): return 2 * z\n    def derivative(self, z): return 0 * z + 1\n"
+        )
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.path", ["", *__import__("sys").path])
+        assert self.check("failing_lab:Wrong") == 2
+        printed = capsys.readouterr()
+        assert "  FAILED  The derivative is the finite difference of the value\n          at z = " in printed.out
+        assert "derivative gives 1, the finite difference is 2\n" in printed.out
+        assert "failing_lab:Wrong fails 2 of its checks" in printed.err
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["rleu"], "nothing is called rleu: did you mean 'relu'?"),
+            (["nolab:X"], "there is no module nolab"),
+            (["json:JSONDecoder"], "json:JSONDecoder is no subclass of any of trainability.api: Activation, Init"),
+            (["elu", "--parameters", "{"], "--parameters: not JSON"),
+            (["elu", "--parameters", "[1]"], "--parameters: expected names and values"),
+            (["elu", "--parameters", json.dumps({"alpha": -1})], "alpha: Input should be greater than 0 (given: -1)"),
+        ],
+    )
+    def test_mistake_is_one_message(
+        self, words: Sequence[str], message: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.check(*words) == 2
+        assert message in capsys.readouterr().err
+
+    def test_configuration_is_checked_without_a_name(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.check("--configfile", "config.yaml") == 0
+        assert "cells" in capsys.readouterr().out
