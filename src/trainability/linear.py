@@ -16,7 +16,7 @@ from torch.nn.functional import conv2d, pad, unfold
 
 from trainability.blueprint import LayerPlan
 from trainability.normalizers import WeightStandardizer
-from trainability.passes import accumulate
+from trainability.passes import accumulate, joined
 
 COLUMNS = 16  # floats that the kernels of matrix products handle at once
 WINDOWS = 2**18  # numbers of one run's windows that are measured at a time; the same for every stack, so bits are too
@@ -120,7 +120,7 @@ class Convolution(Linear):
             self._backward(dy, image, window, by_input=False)[1].permute(2, 3, 1, 0).reshape(self.weight.shape[1:])
             for dy, image, window in zip(self._images(dz), self._images(self.x), self._windows(), strict=True)
         ]
-        accumulate(buffer, torch.stack(gradients), carry)
+        accumulate(buffer, joined(gradients), carry)
 
     def backward_input(self, dz: Tensor) -> Tensor:
         runs = zip(self._images(dz), self._images(self.x), self._windows(), strict=True)
@@ -155,4 +155,4 @@ class Convolution(Linear):
 
     def _rows(self, images: list[Tensor]) -> Tensor:
         """Images [B, C, height, width] of all runs as rows [R, B P, C]."""
-        return torch.stack([image.permute(0, 2, 3, 1) for image in images]).flatten(1, 3)
+        return joined([image.permute(0, 2, 3, 1).flatten(0, 2) for image in images])

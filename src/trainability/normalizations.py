@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from trainability.normalizers import BatchNormalizer, GroupNormalizer, Normalizer, WeightStandardizer
+from trainability.normalizers import (
+    BatchNormalizer,
+    GroupNormalizer,
+    ImageBatchNormalizer,
+    ImageGroupNormalizer,
+    Normalizer,
+    WeightStandardizer,
+)
 from trainability.registry import Component, Registry
 
 if TYPE_CHECKING:
@@ -93,7 +100,8 @@ class _BatchNorm(Normalization):
         return True
 
     def start(self, runs: int, units: int, positions: int, like: Tensor) -> Normalizer:
-        return BatchNormalizer(runs, units, like, bool(self.learned), self.eps, self.momentum)
+        kind = BatchNormalizer if positions == 1 else ImageBatchNormalizer
+        return kind(runs, units, like, bool(self.learned), self.eps, self.momentum)
 
 
 @NORMALIZATIONS.register
@@ -166,7 +174,8 @@ class LayerNorm(_OfExample):
     name: Literal["layernorm"] = "layernorm"
 
     def start(self, runs: int, units: int, positions: int, like: Tensor) -> Normalizer:
-        return GroupNormalizer(runs, units, positions, like, eps=self.eps, affine=self.affine)
+        kind = GroupNormalizer if positions == 1 else ImageGroupNormalizer
+        return kind(runs, units, positions, like, eps=self.eps, affine=self.affine)
 
 
 @NORMALIZATIONS.register
@@ -207,7 +216,8 @@ class GroupNorm(_OfExample):
         return self.groups
 
     def start(self, runs: int, units: int, positions: int, like: Tensor) -> Normalizer:
-        return GroupNormalizer(runs, units, positions, like, self.groups, self.eps, self.affine)
+        kind = GroupNormalizer if positions == 1 else ImageGroupNormalizer
+        return kind(runs, units, positions, like, self.groups, self.eps, self.affine)
 
 
 @NORMALIZATIONS.register

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from trainability.passes import Mode, accumulate
+from trainability.passes import Mode, accumulate, joined
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,6 +99,50 @@ class BatchNormalizer(Normalizer):
         return dx.sub_(by_beta / rows).mul_(self.inverse * self.gamma)
 
 
+class ImageBatchNormalizer(BatchNormalizer):
+    """Batch normalization of many rows: torch's own, run by run, which takes a third of the passes over memory.
+
+    With the few rows of a fully connected layer its calls would cost more than they save.
+    """
+
+    def forward(self, x: Tensor, mode: Mode) -> Tensor:
+        import torch
+
+        if mode is Mode.EVALUATE:
+            return super().forward(x, mode)
+        self.x = x
+        self.kept: list[tuple[Tensor, Tensor]] = []  # mean and 1 / deviation of each run
+        results = []
+        training = mode is Mode.TRAIN
+        for run, rows in enumerate(x):
+            gamma, beta = self._affine(run)
+            mean, variance = (self.mean[run, 0], self.variance[run, 0]) if training else (None, None)
+            y, *kept = torch.native_batch_norm(rows, gamma, beta, mean, variance, True, self.momentum, self.eps)
+            results.append(y)
+            self.kept.append((kept[0], kept[1]))
+        return joined(results)
+
+    def backward(self, dy: Tensor, buffers: Sequence[Tensor], carry: float) -> Tensor:
+        import torch
+
+        results = []
+        mask = [True, self.affine, self.affine]
+        for run, kept in enumerate(self.kept):
+            gamma, _ = self._affine(run)
+            results.append(
+                torch.ops.aten.native_batch_norm_backward(
+                    dy[run], self.x[run], gamma, None, None, *kept, True, self.eps, mask
+                )
+            )
+        if self.affine:
+            for buffer, gradients in zip(buffers, list(zip(*results, strict=True))[1:], strict=False):
+                accumulate(buffer, joined(gradients).unsqueeze(1), carry)
+        return joined([dx for dx, _, _ in results])
+
+    def _affine(self, run: int) -> tuple[Tensor | None, Tensor | None]:
+        return (self.gamma[run, 0], self.beta[run, 0]) if self.affine else (None, None)
+
+
 class GroupNormalizer(Normalizer):
     """Each example by itself: x_hat = (x - mean) / sqrt(var + eps) over a group of units and all positions.
 
@@ -142,6 +186,34 @@ class GroupNormalizer(Normalizer):
     def _mean(self, grouped: Tensor) -> Tensor:
         # Two sums instead of one over two axes: torch's kernel for that is several times slower.
         return grouped.mean(4, keepdim=True).mean(2, keepdim=True)
+
+
+class ImageGroupNormalizer(GroupNormalizer):
+    """The same for several positions an example, through torch's own: a third of the time and less."""
+
+    def standardize(self, x: Tensor, mode: Mode) -> Tensor:
+        import torch
+
+        self.images = self._images(x)
+        y, *self.kept = torch.native_group_norm(self.images, None, None, *self._sizes, self.eps)
+        return y.permute(0, 2, 3, 1).reshape(x.shape)
+
+    def backward_standardize(self, d_normal: Tensor) -> Tensor:
+        import torch
+
+        dx, _, _ = torch.ops.aten.native_group_norm_backward(
+            self._images(d_normal), self.images, *self.kept, None, *self._sizes, [True, False, False]
+        )
+        return dx.permute(0, 2, 3, 1).reshape(d_normal.shape)
+
+    @property
+    def _sizes(self) -> tuple[int, int, int, int]:
+        examples, units, positions, _ = self.images.shape
+        return examples, units, positions, self.groups
+
+    def _images(self, x: Tensor) -> Tensor:
+        """All examples of all runs [R B, F, positions, 1], as they lie in memory."""
+        return x.reshape(-1, self.positions, 1, x.shape[-1]).permute(0, 3, 1, 2)
 
 
 class WeightStandardizer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -25,3 +26,10 @@ def accumulate(buffer: Tensor, gradient: Tensor, carry: float) -> None:
         torch.add(gradient, buffer, alpha=carry, out=buffer)
     else:
         buffer.copy_(gradient)
+
+
+def joined(runs: Sequence[Tensor]) -> Tensor:
+    """What was computed run by run, as one tensor [R, ...]; a single run is not copied."""
+    import torch
+
+    return runs[0].unsqueeze(0) if len(runs) == 1 else torch.stack(list(runs))
