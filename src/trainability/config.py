@@ -137,10 +137,10 @@ def read(values: Mapping[str, Any]) -> Config:
         raise ConfigError(problems(error)) from None
 
 
-def problems(error: ValidationError) -> list[str]:
-    """What is wrong, a sentence for each place."""
-    details = error.errors()
-    return [_describe(detail) for detail in details if not _follows(detail, details)]
+def problems(error: ValidationError, model: type[BaseModel] | None = None) -> list[str]:
+    """What is wrong with a configuration, or with another closed model, a sentence for each place."""
+    details, document = error.errors(), (model or Config).model_json_schema()
+    return [_describe(detail, document) for detail in details if not _follows(detail, details)]
 
 
 def load(paths: Iterable[Path]) -> Config:
@@ -178,9 +178,9 @@ def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
     return detail["type"] == "too_short" and any(d["loc"][:-1] == place for d in details)
 
 
-def _describe(detail: ErrorDetails) -> str:
+def _describe(detail: ErrorDetails, document: dict[str, Any]) -> str:
     """One problem as `path: what is wrong (given: value)`."""
-    path, allowed = _locate(detail["loc"])
+    path, allowed = _locate(detail["loc"], document)
     message, value = detail["msg"], detail["input"]
     if detail["type"] == "extra_forbidden":
         name = str(detail["loc"][-1])
@@ -195,13 +195,12 @@ def _describe(detail: ErrorDetails) -> str:
     return f"{path}: {message} (given: {shown if len(shown) <= 80 else shown[:77] + '...'})"
 
 
-def _locate(loc: tuple[int | str, ...]) -> tuple[str, list[str]]:
+def _locate(loc: tuple[int | str, ...], document: dict[str, Any]) -> tuple[str, list[str]]:
     """A readable path for an error's location, and the keys allowed where it points.
 
     The location also names the branch of a union that was tried (`activation.elu.alpha`), which is no key; the
     schema tells which parts are.
     """
-    document = Config.model_json_schema()
     nodes, path, allowed = [document], "", list(document["properties"])
     for part in loc:
         nodes = [leaf for node in nodes for leaf in _alternatives(node, document)]

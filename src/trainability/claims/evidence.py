@@ -1,0 +1,285 @@
+"""Kinds of evidence: which rows of a sheet are compared, and with which.
+
+Every kind turns a sheet into effects [settings, units], oriented as the metric is; rows are paired by their unit (a
+seed: one split, one order of batches, one draw of weights) within a setting, which is the values of all factors that
+the comparison does not vary.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from trainability.cell import FACTORS
+from trainability.claims.metrics import Array, Metric
+from trainability.registry import Component, Registry
+
+if TYPE_CHECKING:  # the Snakefile checks claims, and needs neither pandas nor scipy for it
+    import pandas as pd
+
+    from trainability.claims.sheets import Setting, Sheet
+
+Text = Annotated[str, Field(max_length=2000)]
+
+
+class NothingComparedError(Exception):
+    """No rows of the sheet are what the evidence compares; the message says which."""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Effects [settings, units] of one comparison, NaN where there is no figure.
+
+    `edges` holds, by setting, whether a chosen rate lies on the edge of its grid, for the treatment and the control.
+    """
+
+    values: Array
+    settings: tuple[Setting, ...]
+    units: tuple[Any, ...]
+    edges: tuple[tuple[bool, bool], ...]
+    rows: pd.DataFrame = field(repr=False)  # all rows that took part
+
+
+class Evidence(Component):
+    """What is compared; `where` holds for every row that takes part."""
+
+    where: Text = ""
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """Expressions, each of which must match something."""
+        return (self.where,) if self.where else ()
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Factors that are compared over; all others make up a setting."""
+        return ()
+
+    @property
+    def every_rate(self) -> bool:
+        """Whether runs at all learning rates take part, not those at the chosen one alone."""
+        return False
+
+    def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
+        """The effects; raises NothingComparedError where no setting has all sides."""
+        raise NotImplementedError
+
+
+EVIDENCE: Registry[Evidence] = Registry("kind of evidence")
+
+
+def names(*texts: str) -> tuple[str, ...]:
+    """The names in expressions, in order."""
+    trees = [ast.parse(text.strip(), mode="eval") for text in texts if text]
+    found = [node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return tuple(dict.fromkeys(found))
+
+
+@EVIDENCE.register
+class Contrast(Evidence):
+    """Treatment against control, unit by unit within each setting that has both."""
+
+    name: Literal["contrast"] = "contrast"
+    treatment: Text
+    control: Text
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        return _both(self.where, self.treatment), _both(self.where, self.control)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        return names(self.treatment, self.control)
+
+    def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
+        one, other = (sheet.where(side).settings(self.free) for side in self.sides)
+        pairs = [(setting, one[setting], other[setting]) for setting in one if setting in other]
+        return _effects(
+            [(setting, (a, b), metric.difference(*_aligned(sheet, column, a, b))) for setting, a, b in pairs], sheet
+        )
+
+
+@EVIDENCE.register
+class Interaction(Evidence):
+    """What a treatment does in one case less what it does in another: (treatment - control) - (the other two)."""
+
+    name: Literal["interaction"] = "interaction"
+    treatment: Text
+    control: Text
+    other_treatment: Text
+    other_control: Text
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        each = (self.treatment, self.control, self.other_treatment, self.other_control)
+        return tuple(_both(self.where, side) for side in each)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        return names(self.treatment, self.control, self.other_treatment, self.other_control)
+
+    def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
+        parts = [sheet.where(side).settings(self.free) for side in self.sides]
+        shared = [setting for setting in parts[0] if all(setting in part for part in parts)]
+        found = []
+        for setting in shared:
+            rows = [part[setting] for part in parts]
+            a, b, c, d = _aligned(sheet, column, *rows)
+            with np.errstate(invalid="ignore"):
+                values = metric.difference(a, b) - metric.difference(c, d)
+            found.append((setting, (_stacked(rows[::2]), _stacked(rows[1::2])), values))
+        return _effects(found, sheet)
+
+
+@EVIDENCE.register
+class Level(Evidence):
+    """The metric itself, in each setting."""
+
+    name: Literal["level"] = "level"
+
+    def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
+        found = []
+        for setting, rows in sheet.where(self.where).settings(()).items():
+            (values,) = _aligned(sheet, column, rows)
+            found.append((setting, (rows, rows.iloc[:0]), metric.level(values)))
+        return _effects(found, sheet)
+
+
+@EVIDENCE.register
+class Spread(Evidence):
+    """How far the metric's values lie apart over a factor (largest less smallest): treatment against control."""
+
+    name: Literal["spread"] = "spread"
+    treatment: Text
+    control: Text
+    across: Literal[FACTORS]  # type: ignore[valid-type]
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        return _both(self.where, self.treatment), _both(self.where, self.control)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        return (*names(self.treatment, self.control), self.across)
+
+    def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
+        one, other = (sheet.where(side).settings(self.free) for side in self.sides)
+        found = []
+        for setting in (setting for setting in one if setting in other):
+            a, b = one[setting], other[setting]
+            shared = set(a[self.across]) & set(b[self.across])
+            a, b = (rows[rows[self.across].isin(shared)] for rows in (a, b))
+            spreads = [np.ptp(metric.level(_table(sheet, column, rows, self.across)), axis=0) for rows in (a, b)]
+            found.append((setting, (a, b), spreads[0] - spreads[1]))
+        return _effects(found, sheet)
+
+
+@EVIDENCE.register
+class Trend(Evidence):
+    """Kendall's tau-b of the metric along an ordered factor or the learning rate, unit by unit: 1 if it only rises."""
+
+    name: Literal["trend"] = "trend"
+    along: Literal[(*FACTORS, "learning_rate")]  # type: ignore[valid-type]
+
+    @property
+    def every_rate(self) -> bool:
+        return bool(self.along == "learning_rate")
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        return (self.along,)
+
+    def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
+        found = []
+        for setting, rows in sheet.where(self.where).settings(self.free).items():
+            table = metric.level(_table(sheet, column, rows, self.along))
+            if len(table) > 2:
+                steps = np.arange(len(table), dtype=float)
+                found.append((setting, (rows, rows.iloc[:0]), np.array([_tau(steps, one) for one in table.T])))
+        return _effects(found, sheet)
+
+
+@EVIDENCE.register
+class Reordering(Evidence):
+    """How far the order of a factor's values at each fixed rate is from that at tuned rates, unit by unit.
+
+    (1 - tau) / 2 with Kendall's tau-b: the share of pairs whose order changes. The rate is one of the factors that make
+    up a setting, and beside the metric's column the sheet has one that begins with `tuned_`.
+    """
+
+    name: Literal["reordering"] = "reordering"
+    across: Literal[FACTORS]  # type: ignore[valid-type]
+
+    @property
+    def every_rate(self) -> bool:
+        return True
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        return (self.across,)
+
+    def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
+        found = []
+        for setting, rows in sheet.where(self.where).settings(self.free).items():
+            fixed, tuned = (_table(sheet, name, rows, self.across) for name in (column, f"tuned_{column}"))
+            if len(fixed) > 2:
+                values = [(1 - _tau(a, b)) / 2 for a, b in zip(fixed.T, tuned.T, strict=True)]
+                found.append((setting, (rows, rows.iloc[:0]), np.array(values)))
+        return _effects(found, sheet)
+
+
+def _tau(one: Array, other: Array) -> float:
+    """Kendall's tau-b; without a trend where all values are equal, and unknown where one is missing."""
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return float("nan")
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    from scipy import stats
+
+    return float(stats.kendalltau(one, other).statistic)
+
+
+def _both(one: str, other: str) -> str:
+    return f"({one}) and ({other})" if one and other else one or other
+
+
+def _aligned(sheet: Sheet, column: str, *sides: pd.DataFrame) -> Iterator[Array]:
+    """The column of each side, sorted by the unit; each unit once on every side."""
+    for rows in sides:
+        yield rows.sort_values(sheet.unit, kind="stable")[column].to_numpy(dtype=float)
+
+
+def _table(sheet: Sheet, column: str, rows: pd.DataFrame, factor: str) -> Array:
+    """The column by values of a factor, in their order, and units: [values, units]."""
+    return np.asarray(rows.pivot(index=factor, columns=sheet.unit, values=column).sort_index().to_numpy(dtype=float))
+
+
+def _effects(found: Sequence[tuple[Setting, tuple[pd.DataFrame, pd.DataFrame], Array]], sheet: Sheet) -> Effects:
+    if not found:
+        raise NothingComparedError("no setting has all that is compared")
+    units = {tuple(sorted(set(rows[0][sheet.unit]))) for _, rows, _ in found}
+    if len(units) > 1 or any(len(values) != len(next(iter(units))) for _, _, values in found):
+        raise NothingComparedError(f"rows cannot be paired by {sheet.unit}: each must have one row on every side")
+    return Effects(
+        values=np.array([values for _, _, values in found], dtype=float),
+        settings=tuple(setting for setting, _, _ in found),
+        units=next(iter(units)),
+        edges=tuple((_edge(rows[0]), _edge(rows[1])) for _, rows, _ in found),
+        rows=_stacked([part for _, rows, _ in found for part in rows]),
+    )
+
+
+def _stacked(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat(parts)
+
+
+def _edge(rows: pd.DataFrame) -> bool:
+    """Whether the chosen rate of some of the rows lies on the edge of its grid."""
+    return "rate_edge" in rows and bool((rows["rate_edge"].fillna("") != "").any())

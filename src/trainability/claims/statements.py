@@ -1,0 +1,140 @@
+"""Statements as data: what is claimed, by whom, and what in an experiment decides it.
+
+`report/claims.yaml` holds those of the lecture; a configuration can add files of its own. Files are checked against
+these models and against the plan before anything runs: a typo in a selector, a metric or a study is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from trainability.cell import FACTORS, Closed
+from trainability.claims.evidence import EVIDENCE, Evidence
+from trainability.claims.metrics import METRICS, Metric
+from trainability.claims.verdicts import RULES, Rule
+from trainability.config import Config, ConfigError, problems
+from trainability.expressions import Expression, ExpressionError
+from trainability.plan import Plan
+from trainability.registry import suggest
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+if TYPE_CHECKING:  # a type checker cannot follow the unions that the registries build at run time
+    OneEvidence = Evidence
+    OneRule = Rule
+else:
+    OneEvidence = EVIDENCE.field
+    OneRule = RULES.field
+
+
+class Claim(Closed):
+    """One statement and how it is judged."""
+
+    id: Id
+    statement: Line
+    source: Line
+    family: Id = Field(description="Claims that are corrected together for their number.")
+    study: str = Field(default="", description="The study whose cells decide; or an analysis.")
+    analysis: str = Field(default="", description="The analysis whose table decides; or a study.")
+    metric: Line = Field(description="A metric of runs, or a column of the analysis' table.")
+    expect: Literal["higher", "lower", "either"] = Field(description="Where the claim says the effect lies.")
+    evidence: OneEvidence
+    rule: OneRule
+    seeds: int = Field(default=5, ge=2, description="With fewer seeds (or rounds) the verdict is inconclusive.")
+    scale: Literal["difference", "ratio"] = Field(default="difference", description="Of a column of an analysis.")
+    unit: Literal["seed", "round", "trial"] = Field(default="seed", description="What pairs the rows of an analysis.")
+    settings: list[str] = Field(default=[], description="Columns of an analysis that make up a setting.")
+    elsewhere: str = Field(default="", description="Why an experiment without the study or analysis says nothing.")
+    published: str = Field(default="", description="What the source reports, beside which our figure is shown.")
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if bool(self.study) == bool(self.analysis):
+            raise PydanticCustomError("study_or_analysis", "give `study` or `analysis`, and one only")
+        if self.study and self.metric not in METRICS:
+            raise PydanticCustomError(
+                "unknown_metric",
+                "no metric is called {name}: {suggestion}known are {allowed}",
+                {"name": self.metric, "suggestion": suggest(self.metric, METRICS), "allowed": ", ".join(METRICS)},
+            )
+        if (self.expect == "either") != (self.rule.name == "equivalent"):
+            raise PydanticCustomError("expect", "`expect: either` belongs to the rule `equivalent`, and to no other")
+        return self
+
+    @property
+    def measure(self) -> Metric:
+        """How the metric's values are compared."""
+        return METRICS[self.metric] if self.study else Metric(self.metric.replace("_", " "), self.scale)
+
+
+class Claims(Closed):
+    """A file of claims."""
+
+    claims: list[Claim] = Field(min_length=1)
+
+
+def load(paths: Iterable[Path]) -> list[Claim]:
+    """The claims of several files; raises ConfigError with every mistake in them."""
+    found: dict[str, Claim] = {}
+    for path in paths:
+        for claim in _read(path).claims:
+            if claim.id in found:
+                raise ConfigError([f"{path}: claim {claim.id} is defined twice"])
+            found[claim.id] = claim
+    return list(found.values())
+
+
+def _read(path: Path) -> Claims:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: not YAML: {' '.join(str(error).split())}"]) from None
+    try:
+        return Claims.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError([f"{path}: {_named(values, problem)}" for problem in problems(error, Claims)]) from None
+
+
+def _named(values: Any, problem: str) -> str:
+    """A problem with the claim's id in place of its number."""
+    for index, claim in enumerate(values.get("claims", []) if isinstance(values, dict) else []):
+        if isinstance(claim, Mapping) and problem.startswith(f"claims[{index}]"):
+            return problem.replace(f"claims[{index}]", str(claim.get("id", f"claims[{index}]")), 1)
+    return problem
+
+
+def check(claims: Iterable[Claim], settings: Config, plan: Plan) -> None:
+    """Refuse claims that ask for cells that their study does not have; raises ConfigError with all of them."""
+    found = [f"claim {claim.id}: {problem}" for claim in claims for problem in _unanswerable(claim, settings, plan)]
+    if found:
+        raise ConfigError(found)
+
+
+def _unanswerable(claim: Claim, settings: Config, plan: Plan) -> Iterator[str]:
+    if not testable(claim, settings):
+        return
+    names = FACTORS if claim.study else tuple(claim.settings) + claim.evidence.free
+    labels = [entry.cell.labels for entry in plan.values() if claim.study in entry.studies]
+    for text in claim.evidence.sides:
+        try:
+            expression = Expression(text, names)
+            if claim.study and not any(expression(label) for label in labels):
+                yield f"no cell of study {claim.study} satisfies `{text}`"
+        except ExpressionError as error:
+            yield str(error)
+
+
+def testable(claim: Claim, settings: Config) -> bool:
+    """Whether the experiment has the study or the analysis that decides a claim."""
+    if claim.study:
+        return settings.studies.get(claim.study) is not None
+    return settings.analyses.get(claim.analysis) is not None
