@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from trainability.statistics.intervals import Array, Estimate
+from trainability.statistics.intervals import Array, Estimate, NotEstimableError, complete
 
 EXACT = 12  # pairs up to which all 2^n signs are tried
 FLIPS = 9999
@@ -29,8 +29,10 @@ def smallest_p(pairs: int) -> float:
 def wilcoxon(differences: Array) -> float:
     """Two-sided p of Wilcoxon's signed-rank test.
 
-    Exact up to 50 pairs; with ties or zeros, which count in the ranking (Pratt 1959), up to 13, normal beyond.
+    Exact up to 50 pairs; with ties or zeros, which count in the ranking (Pratt 1959), up to 13, normal beyond. Infinite
+    differences, as of `log2_ratio`, rank above all others; over several settings take a seed's `censored.median`.
     """
+    complete(differences)
     if not np.any(differences):
         return 1.0
     return float(stats.wilcoxon(differences, zero_method="pratt").pvalue)
@@ -41,8 +43,13 @@ def sign_flip(
 ) -> float:
     """p of the mean difference if each had either sign with even odds (Fisher 1935, section 21).
 
-    All 2^n signs up to 12 pairs; beyond, 9,999 random ones and the observed one, for which a generator is needed.
+    All 2^n signs up to 12 pairs, one pair being no test; beyond, 9,999 random ones and the observed one, for which a
+    generator is needed. Differences are finite.
     """
+    if not np.all(np.isfinite(differences)):
+        raise NotEstimableError("some differences are not finite; see `wilcoxon` for infinite ones")
+    if len(differences) < 2:
+        return 1.0
     exact = len(differences) <= EXACT
     if not exact and rng is None:
         raise ValueError(f"{len(differences)} pairs are too many to try all signs; a generator is needed")
