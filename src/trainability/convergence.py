@@ -25,14 +25,13 @@ def steps_to_target(steps: Sequence[int] | Array, accuracy: Array, target: float
     return np.where(reached.any(0), np.asarray(steps, dtype=float)[first], np.inf)
 
 
-def expected_running_time(steps: Array, budget: float) -> float:
+def expected_running_time(steps: Array, budget: float) -> Array:
     """Total steps spent over successes (Hansen et al. 2009): misses spend the whole budget; infinite without success.
 
-    It estimates the steps until the first success if failed runs are restarted.
+    It estimates the steps until the first success if failed runs are restarted. `steps` [..., R]; the result is [...].
     """
-    spent = np.minimum(steps, budget).sum()
-    successes = np.isfinite(steps).sum()
-    return float(spent / successes) if successes else float("inf")
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.minimum(steps, budget).sum(-1) / np.isfinite(steps).sum(-1))
 
 
 def fraction_at_target(steps: Array, at: Array) -> Array:

@@ -179,7 +179,7 @@ def _reaching(steps: np.ndarray, target: float, budget: float, key: str) -> dict
     return {
         **_spread(f"success_{target:g}", success),
         **_spread(f"median_{steps_column(target)}", median),
-        f"expected_{steps_column(target)}": convergence.expected_running_time(steps, budget),
+        f"expected_{steps_column(target)}": float(convergence.expected_running_time(steps, budget)),
     }
 
 
