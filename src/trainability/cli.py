@@ -111,6 +111,22 @@ def _tables(arguments: argparse.Namespace) -> None:
     print(", ".join(f"{name}: {len(table)} rows" for name, table in collected.items()))
 
 
+def _claims(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from trainability import claims
+    from trainability.claims import outcome, sheets
+
+    settings = config.read(files.load_json(arguments.config))
+    runs, cells = (pd.read_parquet(arguments.tables / f"{name}.parquet") for name in ("runs", "cells"))
+    analyses = {name: pd.read_csv(arguments.analyses / f"{name}.csv") for name, one in settings.analyses.items() if one}
+    judged = outcome.tables(claims.load(arguments.claims), sheets.Tables(settings, runs, cells, analyses))
+    for name, table in judged.items():
+        files.write_atomically(arguments.out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode())
+    counts = judged["claims"]["verdict"].value_counts()
+    print(", ".join(f"{verdict}: {count}" for verdict, count in counts.items()))
+
+
 def _figure(arguments: argparse.Namespace) -> None:
     from trainability import figures
 

@@ -109,6 +109,9 @@ class Config(Closed):
     studies: dict[Name, Study | None] = Field(
         min_length=1, description="Sub-grids by name; null drops one that an earlier file defined."
     )
+    claims: list[str] = Field(
+        default=[], description="Files with statements of your own, judged beside those of the textbook."
+    )
     sources: dict[str, str] = Field(
         default={},
         description="Folders that already hold a data set's files, by its name; nothing is downloaded.",

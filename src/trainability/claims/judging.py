@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainability import seeding, statistics
 from trainability.claims.evidence import Effects, NothingComparedError
@@ -13,7 +14,7 @@ from trainability.claims.metrics import Array
 from trainability.claims.sheets import Sheet
 from trainability.claims.statements import Claim
 from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED
-from trainability.statistics import Estimate
+from trainability.statistics import Estimate, censored, intervals
 
 UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
 
@@ -42,7 +43,8 @@ def judge(claim: Claim, sheet: Sheet) -> Judgement:
     except NothingComparedError as error:
         return untestable(claim, str(error))
     oriented = -found.values if claim.expect == "lower" else found.values
-    known = (~np.isnan(oriented) if claim.measure.censored else np.isfinite(oriented)).all(1)
+    valued = ~np.isnan(oriented) if claim.measure.censored else np.isfinite(oriented)
+    known = np.asarray(valued.all(1))
     if not known.any():
         reason = "the metric has no value for every seed in any setting"
         return Judgement(claim, INCONCLUSIVE, reason, oriented[:0], UNKNOWN, 1.0, found)
@@ -68,7 +70,7 @@ def decide(claim: Claim, effects: Array, where: str) -> tuple[str, Estimate]:
     Units are resampled jointly for all settings, by a generator that belongs to the claim and to `where`. The effect is
     the mean over settings and units; on a censored scale the median, in which misses are infinite.
     """
-    summary = _median if claim.measure.censored else statistics.mean
+    summary = _median if claim.measure.censored else intervals.mean
     wide, deciding = (
         statistics.bootstrap(effects, seeding.generator(0, "claims", claim.id, where), summary, confidence)
         for confidence in (0.95, claim.rule.confidence)
@@ -99,7 +101,7 @@ def _surviving(one: Judgement, adjusted: dict[str, float], families: dict[str, l
     return replace(one, verdict=INCONCLUSIVE, reason=reason)
 
 
-def _doubt(claim: Claim, verdict: str, effects: Array, found: Effects, known: Array) -> str:
+def _doubt(claim: Claim, verdict: str, effects: Array, found: Effects, known: NDArray[np.bool_]) -> str:
     """Why a verdict cannot be relied upon, or nothing."""
     if verdict == INCONCLUSIVE:
         return ""
@@ -111,7 +113,7 @@ def _doubt(claim: Claim, verdict: str, effects: Array, found: Effects, known: Ar
     return ""
 
 
-def _edges(claim: Claim, verdict: str, found: Effects) -> Array:
+def _edges(claim: Claim, verdict: str, found: Effects) -> NDArray[np.bool_]:
     """Settings [settings] in which a better rate beyond the grid could change the verdict.
 
     It would help the side that it belongs to: what matters is the side that the verdict went against, and for an
@@ -129,11 +131,11 @@ def _edges(claim: Claim, verdict: str, found: Effects) -> Array:
 
 def _median(sample: Array) -> Array:
     """Median over settings and units, [..., S, units] to [S]."""
-    return statistics.median(statistics.pooled(sample))
+    return censored.median(intervals.pooled(sample))
 
 
 def _by_unit(claim: Claim, effects: Array) -> Array:
     """One effect per unit, over settings: [units]."""
     if claim.measure.censored:
-        return np.asarray(statistics.median(effects.T))
+        return np.asarray(censored.median(effects.T))
     return np.asarray(effects.mean(0))

@@ -95,7 +95,7 @@ def _by_setting(one: Judgement) -> list[dict[str, Any]]:
     rows = []
     for setting, values, edges in zip(one.found.settings, one.found.values, one.found.edges, strict=True):
         words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in setting if name in varied)
-        row = {"claim": one.claim.id, "setting": words or "the only setting"}
+        row: dict[str, Any] = {"claim": one.claim.id, "setting": words or "the only setting"}
         if np.isnan(values).any():
             row |= {"estimate": np.nan, "low": np.nan, "high": np.nan, "verdict": "no value for every seed"}
         else:

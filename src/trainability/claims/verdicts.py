@@ -30,6 +30,11 @@ class Rule(Component):
     why: Reason
 
     @property
+    def smallest(self) -> float:
+        """The smallest effect of interest, on the scale of effects."""
+        raise NotImplementedError
+
+    @property
     def confidence(self) -> float:
         """Of the interval that decides whether the claim is supported."""
         return 0.95
@@ -70,7 +75,6 @@ class Exceeds(Rule):
 
     @property
     def smallest(self) -> float:
-        """The smallest effect of interest, on the scale of effects."""
         return math.log2(self.factor) if self.factor is not None else float(self.by or 0.0)
 
     def verdict(self, deciding: Estimate, wide: Estimate) -> str:
@@ -102,7 +106,6 @@ class Equivalent(Rule):
 
     @property
     def smallest(self) -> float:
-        """The smallest effect of interest, on the scale of effects."""
         return math.log2(self.factor) if self.factor is not None else float(self.within or 0.0)
 
     @property
