@@ -30,6 +30,7 @@ STEP_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "download-to": (Path, "folder for downloads"),
     "preprocessing": (str, "name of a preprocessing, or name and parameters as JSON"),
     "cell": (str, "the cell's parameters as JSON"),
+    "analysis": (str, "name of an analysis, or name and parameters as JSON"),
     "config": (Path, "resolved configuration, results/tables/config.json"),
     "cells": (Path, "folder with a folder per cell"),
     "tables": (Path, "folder of the tables"),
@@ -97,6 +98,18 @@ def _train(arguments: argparse.Namespace) -> None:
     content = record.write(arguments.out, cell, outcome, manifest, {"started": started, "ended": _now()}, seconds)
     counts = {status: outcome.status.count(status) for status in ("ok", "diverged", "stalled")}
     print(f"{seconds:.1f} s; {counts}; selected learning rate {content['selected_learning_rate']}")
+
+
+def _analyse(arguments: argparse.Namespace) -> None:
+    from trainability.analyses import ANALYSES, outcome
+
+    analysis = _read(ANALYSES.parse, arguments.analysis)
+    started, clock = _now(), time.perf_counter()
+    table = outcome.compute(analysis)
+    seconds = time.perf_counter() - clock
+    times = {"started": started, "ended": _now(), "seconds": round(seconds, 3)}
+    outcome.write(analysis, arguments.name, table, arguments.out, times)
+    print(f"{arguments.name}: {len(table)} rows in {seconds:.1f} s")
 
 
 def _tables(arguments: argparse.Namespace) -> None:
@@ -244,13 +257,14 @@ def _parser() -> argparse.ArgumentParser:
         ("data", _data, "verify, split and store one data set", "dataset source download-to out"),
         ("preprocess", _preprocess, "fit one preprocessing and apply it", "preprocessing data out"),
         ("train", _train, "train one cell and write its record", "cell data device out"),
+        ("analyse", _analyse, "compute one analysis, which needs no training", "analysis out"),
         ("tables", _tables, "collect all records into tables", "config cells out"),
         ("figure", _figure, "draw one figure", "config tables data captions out"),
         ("report", _report, "render the report", "config tables figures cells data sources snakemake out"),
     ):
         sub = add(name, command, f"{text} (a step of the workflow)")
-        if name == "figure":
-            sub.add_argument("name", help="name of the figure")
+        if name in ("analyse", "figure"):
+            sub.add_argument("name", help="name of the result's files")
         for option in options.split():
             kind, help_text = STEP_OPTIONS[option]
             sub.add_argument(f"--{option}", type=kind, required=True, help=help_text)

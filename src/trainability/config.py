@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from trainability.analyses import ANALYSES, Analysis
 from trainability.cell import FACTORS, Closed, Factors, LearningRates, Seeds, as_tuple, distinct
 from trainability.component import suggest
 from trainability.datasets import DATASETS
@@ -93,6 +94,10 @@ class Study(Closed):
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+if TYPE_CHECKING:  # a type checker cannot follow the unions that the registries build at run time
+    OneAnalysis = Analysis
+else:
+    OneAnalysis = ANALYSES.field
 
 
 class Config(Closed):
@@ -108,6 +113,9 @@ class Config(Closed):
     )
     studies: dict[Name, Study | None] = Field(
         min_length=1, description="Sub-grids by name; null drops one that an earlier file defined."
+    )
+    analyses: dict[Name, OneAnalysis | None] = Field(
+        default={}, description="Claims that need no training, a table each, by name; null drops one as above."
     )
     sources: dict[str, str] = Field(
         default={},
