@@ -47,7 +47,9 @@ def _parts(name: str, doc: str, many: bool) -> type[Closed]:
     """A model with the fields of Factors, all optional: one value each, or a list of values each."""
     fields: dict[str, Any] = {}
     for key, field in Factors.model_fields.items():
-        one: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        # Pydantic keeps a discriminator apart from the rest; without it a mistake is one in every member of the union.
+        rules = [*([Field(discriminator=field.discriminator)] if field.discriminator else []), *field.metadata]
+        one: Any = Annotated[field.annotation, *rules] if rules else field.annotation
         kind = Annotated[list[one], Field(min_length=1), AfterValidator(distinct)] if many else one
         fields[key] = (kind | None, None)
     return create_model(name, __base__=Closed, __doc__=doc, **fields)
@@ -181,9 +183,9 @@ def schema() -> dict[str, Any]:
 
 
 def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
-    """Whether a list is called too short only because its items were refused."""
+    """Whether a list is called too short only because its items, or something in them, were refused."""
     place = detail["loc"]
-    return detail["type"] == "too_short" and any(d["loc"][:-1] == place for d in details)
+    return detail["type"] == "too_short" and any(d["loc"][: len(place)] == place != d["loc"] for d in details)
 
 
 def _describe(detail: ErrorDetails) -> str:
@@ -222,8 +224,14 @@ def _locate(loc: tuple[int | str, ...]) -> tuple[str, list[str]]:
         elif not part.startswith("function-"):
             path += f".{part}" if path else part
             steps = [node["properties"][part] for node in nodes if part in node.get("properties", {})]
-            nodes = steps or [n["additionalProperties"] for n in nodes if n.get("additionalProperties")]
+            nodes = steps or [values for node in nodes for values in _any_key(node)]
     return path, allowed
+
+
+def _any_key(node: dict[str, Any]) -> list[Any]:
+    """What a mapping whose keys are free says of its values."""
+    values = [*node.get("patternProperties", {}).values(), node.get("additionalProperties")]
+    return [value for value in values if value]
 
 
 def _alternatives(node: dict[str, Any], document: dict[str, Any]) -> list[dict[str, Any]]:
