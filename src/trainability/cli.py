@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from trainability import config, files, foreign, plan
+from trainability import claims, config, files, foreign, plan
 from trainability.cell import Cell
 from trainability.expressions import ExpressionError
 
@@ -30,9 +30,11 @@ STEP_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "download-to": (Path, "folder for downloads"),
     "preprocessing": (str, "name of a preprocessing, or name and parameters as JSON"),
     "cell": (str, "the cell's parameters as JSON"),
+    "analysis": (str, "name of an analysis, or name and parameters as JSON"),
     "config": (Path, "resolved configuration, results/tables/config.json"),
     "cells": (Path, "folder with a folder per cell"),
     "tables": (Path, "folder of the tables"),
+    "analyses": (Path, "folder of the analyses' tables"),
     "figures": (Path, "folder of the figures"),
     "sources": (Path, "folder with the page's template, style and script"),
     "data": (Path, "folder of the data this step reads"),
@@ -99,6 +101,18 @@ def _train(arguments: argparse.Namespace) -> None:
     print(f"{seconds:.1f} s; {counts}; selected learning rate {content['selected_learning_rate']}")
 
 
+def _analyse(arguments: argparse.Namespace) -> None:
+    from trainability.analyses import ANALYSES, outcome
+
+    analysis = _read(ANALYSES.parse, arguments.analysis)
+    started, clock = _now(), time.perf_counter()
+    table = outcome.compute(analysis)
+    seconds = time.perf_counter() - clock
+    times = {"started": started, "ended": _now(), "seconds": round(seconds, 3)}
+    outcome.write(analysis, arguments.name, table, arguments.out, times)
+    print(f"{arguments.name}: {len(table)} rows in {seconds:.1f} s")
+
+
 def _tables(arguments: argparse.Namespace) -> None:
     from trainability import tables
 
@@ -114,7 +128,6 @@ def _tables(arguments: argparse.Namespace) -> None:
 def _claims(arguments: argparse.Namespace) -> None:
     import pandas as pd
 
-    from trainability import claims
     from trainability.claims import outcome, sheets
 
     settings = config.read(files.load_json(arguments.config))
@@ -206,7 +219,11 @@ def _check_configuration(arguments: argparse.Namespace) -> None:
     cells = plan.make_plan(settings)
     trained = plan.included(cells)
     runs = sum(len(cell.runs) for cell in trained.values())
+    statements = claims.load([claims.TEXTBOOK, *map(Path, settings.claims)])
+    claims.check(statements, settings, cells)
     print(f"{settings.title}: {len(trained)} cells, {runs} runs, {len(cells) - len(trained)} cells excluded")
+    testable = sum(claims.testable(claim, settings) for claim in statements)
+    print(f"{testable} of {len(statements)} statements can be judged")
 
 
 def _read(parse: Callable[[str], T], text: str) -> T:
@@ -260,13 +277,17 @@ def _parser() -> argparse.ArgumentParser:
         ("data", _data, "verify, split and store one data set", "dataset source download-to out"),
         ("preprocess", _preprocess, "fit one preprocessing and apply it", "preprocessing data out"),
         ("train", _train, "train one cell and write its record", "cell data device out"),
+        ("analyse", _analyse, "compute one analysis, which needs no training", "analysis out"),
         ("tables", _tables, "collect all records into tables", "config cells out"),
+        ("claims", _claims, "judge the statements of some files", "config tables analyses out"),
         ("figure", _figure, "draw one figure", "config tables data captions out"),
         ("report", _report, "render the report", "config tables figures cells data sources snakemake out"),
     ):
         sub = add(name, command, f"{text} (a step of the workflow)")
-        if name == "figure":
-            sub.add_argument("name", help="name of the figure")
+        if name in ("analyse", "figure"):
+            sub.add_argument("name", help="name of the result's files")
+        if name == "claims":
+            sub.add_argument("claims", type=Path, nargs="+", help="files of statements, as YAML")
         for option in options.split():
             kind, help_text = STEP_OPTIONS[option]
             sub.add_argument(f"--{option}", type=kind, required=True, help=help_text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from trainability.analyses import ANALYSES, Analysis
 from trainability.cell import FACTORS, Closed, Factors, LearningRates, Seeds, as_tuple, distinct
 from trainability.component import suggest
 from trainability.datasets import DATASETS
@@ -46,7 +47,9 @@ def _parts(name: str, doc: str, many: bool) -> type[Closed]:
     """A model with the fields of Factors, all optional: one value each, or a list of values each."""
     fields: dict[str, Any] = {}
     for key, field in Factors.model_fields.items():
-        one: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        # Pydantic keeps a discriminator apart from the rest; without it a mistake is one in every member of the union.
+        rules = [*([Field(discriminator=field.discriminator)] if field.discriminator else []), *field.metadata]
+        one: Any = Annotated[field.annotation, *rules] if rules else field.annotation
         kind = Annotated[list[one], Field(min_length=1), AfterValidator(distinct)] if many else one
         fields[key] = (kind | None, None)
     return create_model(name, __base__=Closed, __doc__=doc, **fields)
@@ -93,6 +96,10 @@ class Study(Closed):
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+if TYPE_CHECKING:  # a type checker cannot follow the unions that the registries build at run time
+    OneAnalysis = Analysis
+else:
+    OneAnalysis = ANALYSES.field
 
 
 class Config(Closed):
@@ -108,6 +115,9 @@ class Config(Closed):
     )
     studies: dict[Name, Study | None] = Field(
         min_length=1, description="Sub-grids by name; null drops one that an earlier file defined."
+    )
+    analyses: dict[Name, OneAnalysis | None] = Field(
+        default={}, description="Claims that need no training, a table each, by name; null drops one as above."
     )
     claims: list[str] = Field(
         default=[], description="Files with statements of your own, judged beside those of the textbook."
@@ -176,9 +186,9 @@ def schema() -> dict[str, Any]:
 
 
 def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
-    """Whether a list is called too short only because its items were refused."""
+    """Whether a list is called too short only because its items, or something in them, were refused."""
     place = detail["loc"]
-    return detail["type"] == "too_short" and any(d["loc"][:-1] == place for d in details)
+    return detail["type"] == "too_short" and any(d["loc"][: len(place)] == place != d["loc"] for d in details)
 
 
 def _describe(detail: ErrorDetails, document: dict[str, Any]) -> str:
@@ -216,8 +226,14 @@ def _locate(loc: tuple[int | str, ...], document: dict[str, Any]) -> tuple[str, 
         elif not part.startswith("function-"):
             path += f".{part}" if path else part
             steps = [node["properties"][part] for node in nodes if part in node.get("properties", {})]
-            nodes = steps or [n["additionalProperties"] for n in nodes if n.get("additionalProperties")]
+            nodes = steps or [values for node in nodes for values in _any_key(node)]
     return path, allowed
+
+
+def _any_key(node: dict[str, Any]) -> list[Any]:
+    """What a mapping whose keys are free says of its values."""
+    values = [*node.get("patternProperties", {}).values(), node.get("additionalProperties")]
+    return [value for value in values if value]
 
 
 def _alternatives(node: dict[str, Any], document: dict[str, Any]) -> list[dict[str, Any]]:

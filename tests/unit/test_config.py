@@ -111,6 +111,10 @@ def test_default_experiment_is_the_agreed_one() -> None:
         ),
         (changed("studies", "one", "grid", "activation", to=["relu", {"name": "relu"}]), ["relu repeated"]),
         (
+            changed("studies", "one", "grid", "activation", to=[{"name": "elu", "alhpa": 1.0}]),
+            ["studies.one.grid.activation[0].alhpa: unknown key", "did you mean 'alpha'?"],
+        ),
+        (
             changed("studies", "one", "exclude", to=[{"when": "activatio == 'relu'", "reason": "x"}]),
             ["studies.one.exclude[0].when:", "did you mean 'activation'?"],
         ),

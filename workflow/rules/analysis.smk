@@ -1,5 +1,5 @@
 # Needs: the records of all cells. Promises: results/tables/, tidy tables of runs, cells, learning curves and layer
-# health at the selected learning rates; results/figures/, each figure as SVG and PDF with the CSV behind it.
+# health at the selected learning rates, and of verdicts on statements; results/figures/, each figure as SVG and PDF with the CSV behind it.
 from trainability import figures
 
 
@@ -32,6 +32,37 @@ rule tables:
             out="results/tables",
             log=log,
             benchmark="results/benchmarks/tables.jsonl",
+        )
+
+
+rule claims:
+    input:
+        tables=expand("results/tables/{table}.parquet", table=["runs", "cells"]),
+        config="results/tables/config.json",
+        claims=CLAIM_FILES,
+        analyses=expand("results/analyses/{name}.csv", name=ANALYSES),
+    output:
+        expand("results/tables/{table}.csv", table=["claims", "evidence"]),
+    log:
+        "results/logs/claims.log",
+    conda:
+        "../envs/trainability.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=provenance.code_fingerprint("claims.outcome"),
+    run:
+        workers.run(
+            "claims",
+            *input.claims,
+            config=input.config,
+            tables="results/tables",
+            analyses="results/analyses",
+            out="results/tables",
+            log=log,
+            benchmark="results/benchmarks/claims.jsonl",
         )
 
 

@@ -5,12 +5,16 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from trainability import claims
 from trainability import config as configuration
 from trainability import files, plan, provenance, workers
 
 try:
     SETTINGS = configuration.read(config)
     PLAN = plan.make_plan(SETTINGS)
+    # The statements to judge: the textbook's, and those of the user.
+    CLAIM_FILES = [workflow.source_path("../../report/claims.yaml"), *SETTINGS.claims]
+    claims.check(claims.load(map(Path, CLAIM_FILES)), SETTINGS, PLAN)
 except configuration.ConfigError as error:
     raise WorkflowError(str(error)) from None
 

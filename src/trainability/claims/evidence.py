@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the Snakefile checks claims, and needs neither pandas nor s
 
     from trainability.claims.sheets import Setting, Sheet
 
+RATE = "learning_rate"  # a factor where runs at all rates take part
 Text = Annotated[str, Field(max_length=2000)]
 
 
@@ -184,11 +185,11 @@ class Trend(Evidence):
     """Kendall's tau-b of the metric along an ordered factor or the learning rate, unit by unit: 1 if it only rises."""
 
     name: Literal["trend"] = "trend"
-    along: Literal[(*FACTORS, "learning_rate")]  # type: ignore[valid-type]
+    along: Literal[(*FACTORS, RATE)]  # type: ignore[valid-type]
 
     @property
     def every_rate(self) -> bool:
-        return bool(self.along == "learning_rate")
+        return bool(self.along == RATE)
 
     @property
     def free(self) -> tuple[str, ...]:

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trainability.cell import FACTORS
+from trainability.claims.evidence import RATE
 from trainability.claims.statements import Claim
 from trainability.config import Config
 from trainability.expressions import Expression
 from trainability.tables import steps_column
 
 Setting = tuple[tuple[str, Any], ...]  # (factor, value) pairs
-RATE = "learning_rate"
 
 
 @dataclass(frozen=True)
@@ -58,12 +57,12 @@ class Tables:
     def sheet(self, claim: Claim, rate: float | None = None) -> Sheet:
         """The rows that a claim speaks of: at chosen rates, at one fixed rate, or at every rate where it needs them."""
         if claim.analysis:
-            return Sheet(self.analyses[claim.analysis], claim.unit, (*claim.settings, *claim.evidence.free))
+            return Sheet(self.analyses[claim.analysis], claim.unit, claim.factors)
         runs = self.runs[[claim.study in studies.split() for studies in self.runs["studies"]]]
         if claim.evidence.every_rate:
             tuned = runs[runs["selected"]].set_index(["cell", "seed"])[claim.metric].rename(f"tuned_{claim.metric}")
-            return Sheet(runs.join(tuned, on=["cell", "seed"]), "seed", (*FACTORS, RATE))
-        return Sheet(runs[runs["selected"]] if rate is None else runs[runs[RATE] == rate], "seed", FACTORS)
+            return Sheet(runs.join(tuned, on=["cell", "seed"]), "seed", claim.factors)
+        return Sheet(runs[runs["selected"]] if rate is None else runs[runs[RATE] == rate], "seed", claim.factors)
 
 
 def _derived(runs: pd.DataFrame, cells: pd.DataFrame, target: float) -> pd.DataFrame:

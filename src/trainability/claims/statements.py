@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from trainability.cell import FACTORS, Closed
-from trainability.claims.evidence import EVIDENCE, Evidence
+from trainability.claims.evidence import EVIDENCE, RATE, Evidence, names
 from trainability.claims.metrics import METRICS, Metric
 from trainability.claims.verdicts import RULES, Rule
 from trainability.config import Config, ConfigError, problems
@@ -23,6 +23,7 @@ from trainability.expressions import Expression, ExpressionError
 from trainability.plan import Plan
 from trainability.registry import suggest
 
+TEXTBOOK = Path(__file__).parents[3] / "report" / "claims.yaml"  # the statements of the lecture
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 if TYPE_CHECKING:  # a type checker cannot follow the unions that the registries build at run time
@@ -67,6 +68,13 @@ class Claim(Closed):
         if (self.expect == "either") != (self.rule.name == "equivalent"):
             raise PydanticCustomError("expect", "`expect: either` belongs to the rule `equivalent`, and to no other")
         return self
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """The columns that rows are told apart by, beside the unit: those that expressions may name."""
+        if self.study:
+            return (*FACTORS, RATE) if self.evidence.every_rate else FACTORS
+        return tuple(dict.fromkeys((*names(self.evidence.where), *self.settings, *self.evidence.free)))
 
     @property
     def measure(self) -> Metric:
@@ -122,11 +130,12 @@ def check(claims: Iterable[Claim], settings: Config, plan: Plan) -> None:
 def _unanswerable(claim: Claim, settings: Config, plan: Plan) -> Iterator[str]:
     if not testable(claim, settings):
         return
-    names = FACTORS if claim.study else tuple(claim.settings) + claim.evidence.free
-    labels = [entry.cell.labels for entry in plan.values() if claim.study in entry.studies]
+    labels: list[dict[str, Any]] = [entry.cell.labels for entry in plan.values() if claim.study in entry.studies]
+    if claim.evidence.every_rate:
+        labels = [label | {RATE: rate} for label in labels for rate in settings.learning_rates]
     for text in claim.evidence.sides:
         try:
-            expression = Expression(text, names)
+            expression = Expression(text, claim.factors)
             if claim.study and not any(expression(label) for label in labels):
                 yield f"no cell of study {claim.study} satisfies `{text}`"
         except ExpressionError as error:

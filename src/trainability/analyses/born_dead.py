@@ -1,0 +1,79 @@
+"""How likely a network is born dead, against its depth and width."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from trainability.activations import Relu
+from trainability.analyses.base import ANALYSES, Activations, Analysis, Counts, Initializers, Row
+from trainability.initializers import KaimingNormal, RandomizedAsymmetric, Scaled, XavierNormal
+
+TOGETHER = 1000  # trials a stack; a run's bits do not depend on it
+POINTS = 10  # of the input, between -sqrt 3 and sqrt 3: variance 1
+
+
+@ANALYSES.register
+class BornDead(Analysis):
+    """The share of networks with a layer of dead units only, which no example can ever change.
+
+    Scalar input, biases as the initialiser has them, 0 but for rai; a unit is dead by the rule of `health`. `depths`
+    are hidden layers: depth 10 of Lu et al. is 9 of them. The trials of one depth are the first layers of those of a
+    larger one. `low` and `high` are Wilson's 95 % interval; `bound` is the upper bound below, which holds for ReLU and
+    symmetric draws without biases: here the schemes that are a variance and a shape.
+    """
+
+    formula = r"P \leq 1 - (1 - 2^{-w})^d"
+    reference = "Lu, Shin, Su & Karniadakis 2020, Dying ReLU and Initialization, arXiv 1903.06733"
+
+    name: Literal["born_dead"] = "born_dead"
+    activations: Activations = (Relu(),)
+    inits: Initializers = (KaimingNormal(), RandomizedAsymmetric(), XavierNormal())
+    depths: Counts = (3, 6, 9)
+    widths: Counts = (2, 3, 5, 10)
+    trials: int = Field(default=3000, ge=1)
+
+    def rows(self) -> list[Row]:
+        from trainability.statistics import proportion
+
+        rows = []
+        for activation in self.activations:
+            for init in self.inits:
+                bounded = activation == Relu() and isinstance(init, Scaled)
+                for width in self.widths:
+                    dead = self._dead(activation, init, width)
+                    for depth in self.depths:
+                        share = proportion(dead[depth - 1], self.trials)
+                        rows.append(
+                            {
+                                "activation": activation.label,
+                                "init": init.label,
+                                "depth": depth,
+                                "width": width,
+                                "trials": self.trials,
+                                "dead": dead[depth - 1],
+                                "share": share.value,
+                                "low": share.low,
+                                "high": share.high,
+                                "bound": 1.0 - (1.0 - 2.0**-width) ** depth if bounded else None,
+                            }
+                        )
+        return rows
+
+    def _dead(self, activation: object, init: object, width: int) -> list[int]:
+        """How many trials have a dead layer among the first one, two and so on, up to the largest depth."""
+        import torch
+
+        from trainability.analyses import networks
+        from trainability.health import Monitor
+
+        points = torch.linspace(-(3.0**0.5), 3.0**0.5, POINTS).unsqueeze(1)
+        factors = {"activation": activation, "init": init, "depth": max(self.depths), "width": width}
+        counts = torch.zeros(max(self.depths), dtype=torch.int64)
+        for first in range(0, self.trials, TOGETHER):
+            seeds = range(first, min(first + TOGETHER, self.trials))
+            network = networks.stack(points, 1, seeds, **factors)
+            columns, _ = Monitor(network, points, points, torch.zeros(POINTS, 1)).measure()
+            counts += (columns["dead_fraction"] == 1).cummax(0).values.sum(1)
+        return counts.tolist()
