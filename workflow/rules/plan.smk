@@ -14,7 +14,7 @@ try:
     PLAN = plan.make_plan(SETTINGS)
     # The statements to judge: the textbook's, and those of the user.
     CLAIM_FILES = [workflow.source_path("../../report/claims.yaml"), *SETTINGS.claims]
-    claims.check(claims.load(map(Path, CLAIM_FILES)), SETTINGS, PLAN)
+    claims.gather(SETTINGS, PLAN, Path(CLAIM_FILES[0]))
 except configuration.ConfigError as error:
     raise WorkflowError(str(error)) from None
 

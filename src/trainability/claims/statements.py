@@ -120,6 +120,19 @@ def _named(values: Any, problem: str) -> str:
     return problem
 
 
+def gather(settings: Config, plan: Plan, textbook: Path = TEXTBOOK) -> list[Claim]:
+    """The textbook's claims and those of a configuration's own files, checked; raises ConfigError.
+
+    The textbook's were written for the default experiment: one that asks for cells which another experiment's study
+    of the same name does not have is not testable there. A claim of the user's own must find its cells.
+    """
+    own = [Path(path) for path in settings.claims]
+    found = load([textbook, *own])
+    theirs = len(load([textbook]))
+    check(found[theirs:], settings, plan)
+    return found
+
+
 def check(claims: Iterable[Claim], settings: Config, plan: Plan) -> None:
     """Refuse claims that ask for cells that their study does not have; raises ConfigError with all of them."""
     found = [f"claim {claim.id}: {problem}" for claim in claims for problem in _unanswerable(claim, settings, plan)]
