@@ -120,7 +120,7 @@ class TestSuccessDifference:
     def test_settings_narrow_it_by_the_root_of_their_number(self) -> None:
         one = success_difference(np.ones(8), np.ones(8))
         four = success_difference(np.ones((4, 8)), np.ones((4, 8)))
-        assert four.high == pytest.approx(one.high / 2)
+        assert (four.low, four.high) == pytest.approx((one.low / 2, one.high / 2))
 
     def test_stays_within_what_is_possible(self) -> None:
         found = success_difference(np.ones(8), np.full(8, INF))

@@ -114,6 +114,14 @@ class TestHeterogeneity:
         found = heterogeneity(values, 0 * values)
         assert found.i_squared == pytest.approx(1 - 3 / found.q, abs=0.01)
 
+    def test_settings_that_agree_seldom_look_as_if_they_did_not(self) -> None:
+        """10 settings, 5 seeds: Q is too large, its corrected p and I^2 much less so."""
+        draws = np.random.default_rng(11).normal(size=(1000, 10, 5))
+        found = [heterogeneity(values, 0 * values) for values in draws]
+        assert 1.5 < np.mean([one.q for one in found]) / 9 < 1.9
+        assert 0.05 < np.mean([one.p < 0.05 for one in found]) < 0.12
+        assert 0.12 < np.mean([one.i_squared for one in found]) < 0.18
+
     @pytest.mark.parametrize("values", [np.ones((1, 5)), np.eye(3)[:, :1], np.array([[0.0, 0.0], [1.0, 2.0]])])
     def test_unknown_where_spread_within_settings_is(self, values: np.ndarray) -> None:
         found = heterogeneity(values, 0 * values)
