@@ -62,7 +62,9 @@ class Tables:
         if claim.evidence.every_rate:
             tuned = runs[runs["selected"]].set_index(["cell", "seed"])[claim.metric].rename(f"tuned_{claim.metric}")
             return Sheet(runs.join(tuned, on=["cell", "seed"]), "seed", claim.factors)
-        return Sheet(runs[runs["selected"]] if rate is None else runs[runs[RATE] == rate], "seed", claim.factors)
+        if rate is not None:  # nobody chose it, so that it lies on no edge
+            return Sheet(runs[runs[RATE] == rate].assign(rate_edge=""), "seed", claim.factors)
+        return Sheet(runs[runs["selected"]], "seed", claim.factors)
 
 
 def _derived(runs: pd.DataFrame, cells: pd.DataFrame, target: float) -> pd.DataFrame:
