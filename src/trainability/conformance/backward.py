@@ -43,7 +43,7 @@ def carried(normalization: Normalization) -> Iterator[str]:
         for carry, start in ((0.0, [torch.full_like(h, torch.nan) for h in held]), (0.5, held)):
             buffers = [tensor.clone() for tensor in start]
             normalizer.forward(x, Mode.PROBE)
-            normalizer.backward(dy, buffers, carry)
+            normalizer.backward(dy.clone(), buffers, carry)
             for index, (buffer, old, gradient) in enumerate(zip(buffers, start, gradients, strict=True)):
                 expected = gradient + carry * old if carry else gradient
                 told = "numbers" if carry else "NaN"
@@ -71,7 +71,7 @@ def _differences(normalizer: Normalizer, x: Tensor, dy: Tensor, tensor: Tensor) 
             rise = torch.zeros((), dtype=tensor.dtype)
             for step in (STEP, -STEP):
                 tensor[:, row, column] += step
-                rise = rise + (normalizer.forward(x, Mode.PROBE) * dy).sum((1, 2)) / (2 * step)
+                rise = rise + (normalizer.forward(x.clone(), Mode.PROBE) * dy).sum((1, 2)) / (2 * step)
                 tensor.copy_(before)
             found[:, row, column] = rise
     return found

@@ -90,7 +90,7 @@ def calibrated_apart(scheme: Initializer) -> Iterator[str]:
                 yield f"calibrate leaves run {run} of weights {list(before.shape)} other numbers than it has alone"
 
 
-STAGES = ((facts,), (weights, biases), (noise_kept, from_noise_alone, calibration, calibrated_apart))
+STAGES = ((facts,), (weights, biases), (noise_kept, from_noise_alone, calibration), (calibrated_apart,))
 
 
 def _layers(scheme: Initializer) -> Iterator[tuple[Tensor, Tensor]]:

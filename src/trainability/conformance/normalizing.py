@@ -98,9 +98,9 @@ def wide(layer: Layer) -> Layer:
 
 def results(normalizer: Normalizer, x: Tensor, dy: Tensor, mode: Mode = Mode.PROBE) -> dict[str, Tensor]:
     """All that one forward and one backward pass compute, by name."""
-    y = normalizer.forward(x, mode).clone()
+    y = normalizer.forward(x.clone(), mode).clone()
     buffers = [torch.zeros_like(parameter) for parameter in normalizer.parameters]
-    dx = normalizer.backward(dy, buffers, 0.0).clone()
+    dx = normalizer.backward(dy.clone(), buffers, 0.0).clone()
     gradients = {f"the gradient by parameter {index}": buffer for index, buffer in enumerate(buffers)}
     return {"forward": y, "backward": dx, **gradients}
 
