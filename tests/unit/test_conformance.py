@@ -856,6 +856,23 @@ class TestCommand:
         assert self.check(*words) == 2
         assert message in capsys.readouterr().err
 
+    def test_folder_of_a_data_set_can_be_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "filed_lab.py").write_text(
+            "from trainability.datasets import Digits\nfrom trainability.raw_files import DIGITS, Source\n"
+            "class Filed(Source):\n"
+            "    def decode(self, folder, download_to):\n"
+            "        assert (folder / 'here').exists()\n"
+            "        return DIGITS.decode(None, download_to)\n"
+            "class Own(Digits):\n    source = Filed('filed', DIGITS.train, DIGITS.test, None)\n"
+        )
+        (tmp_path / "files").mkdir()
+        (tmp_path / "files/here").touch()
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.path", ["", *__import__("sys").path])
+        assert self.check("filed_lab:Own", "--source", "files") == 0, capsys.readouterr().out
+
     def test_configuration_is_checked_without_a_name(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.check("--configfile", "config.yaml") == 0
         assert "cells" in capsys.readouterr().out
