@@ -6,9 +6,12 @@ it. Importing this module imports neither torch nor pandas.
 
 from trainability.activations import Activation
 from trainability.datasets import Dataset, Splits
+from trainability.generated import Synthetic
 from trainability.initializers import Initializer
 from trainability.maps import Map
 from trainability.normalizations import Normalization
+from trainability.normalizers import Normalizer, WeightStandardizer
+from trainability.passes import Mode, accumulate
 from trainability.preprocessing import Preprocessing
 from trainability.raw_files import Published, Source
 
@@ -17,9 +20,14 @@ __all__ = [
     "Dataset",
     "Initializer",
     "Map",
+    "Mode",
     "Normalization",
+    "Normalizer",
     "Preprocessing",
     "Published",
     "Source",
     "Splits",
+    "Synthetic",
+    "WeightStandardizer",
+    "accumulate",
 ]

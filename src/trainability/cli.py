@@ -183,19 +183,19 @@ def _cells(arguments: argparse.Namespace) -> None:
 
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.component:
-        _check_component(arguments.component, arguments.parameters)
+        _check_component(arguments.component, arguments.parameters, arguments.source)
     else:
         _check_configuration(arguments)
 
 
-def _check_component(name: str, parameters: str) -> None:
+def _check_component(name: str, parameters: str, source: Path | None) -> None:
     from trainability import conformance
 
     failed = 0
     for registry in conformance.registries(name):
         component = _read(registry.parse, json.dumps(_parameters(parameters) | {"name": name}))
         print(f"{component.label}, {registry.noun}")
-        for result in conformance.run(registry, component):
+        for result in conformance.run(registry, component, source):
             failed += bool(result.problem)
             print("  FAILED " if result.problem else "  ok     ", result.title)
             if result.problem:
@@ -267,6 +267,7 @@ def _parser() -> argparse.ArgumentParser:
         else:
             sub.add_argument("component", nargs="?", help="a class of your own as module:Class, or any name there is")
             sub.add_argument("--parameters", default="{}", help="its parameters as JSON, e.g. '{\"a\": 2.0}'")
+            sub.add_argument("--source", type=Path, metavar="FOLDER", help="where the files of a data set are")
 
     add("schema", _schema, "print the JSON schema of a configuration")
     sub = add("reference", _reference, "describe every entry of every registry, in reference.html and reference.md")

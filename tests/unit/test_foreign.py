@@ -322,7 +322,8 @@ REGISTRIES: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
     ),
     "preprocessing": (
         "import numpy as np\nfrom trainability.api import Map, Preprocessing\nclass Own(Preprocessing):\n"
-        "    def fit(self, train, levels):\n        return Map(train.mean(0), scale=np.ones(train.shape[1]))\n",
+        "    def fit(self, train, levels, channels=1):\n"
+        "        return Map(train.mean(0), scale=np.ones(train.shape[1]))\n",
         "preprocessing",
         lambda cell: cell.preprocessing,
     ),

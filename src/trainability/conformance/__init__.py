@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from trainability import foreign
 from trainability.activations import ACTIVATIONS
 from trainability.component import Component, suggest
 from trainability.conformance import activations, datasets, initializers, normalizations, preprocessings
-from trainability.datasets import DATASETS
+from trainability.datasets import DATASETS, Dataset
 from trainability.initializers import INITIALIZERS
 from trainability.normalizations import NORMALIZATIONS
 from trainability.preprocessing import PREPROCESSINGS
@@ -56,11 +57,15 @@ def registries(name: str) -> list[Registry[Any]]:
     return fitting
 
 
-def run(registry: Registry[Any], component: Component) -> Iterator[Result]:
-    """The results of a component's checks, up to the end of the first stage with a problem."""
+def run(registry: Registry[Any], component: Component, source: Path | None = None) -> Iterator[Result]:
+    """The results of a component's checks, up to the end of the first stage with a problem.
+
+    `source` is the folder where the files of a data set are.
+    """
     stages = next(stages for of, stages in CHECKS if of is registry)
+    tried = datasets.Opened(component, source) if isinstance(component, Dataset) else component
     for stage in stages:
-        results = [Result(_title(check), _problem(check, component)) for check in stage]
+        results = [Result(_title(check), _problem(check, tried, type(component).__module__)) for check in stage]
         yield from results
         if any(result.problem for result in results):
             return
@@ -70,9 +75,9 @@ def _title(check: Check) -> str:
     return (check.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
-def _problem(check: Check, component: Component) -> str:
+def _problem(check: Check, tried: Component | datasets.Opened, module: str) -> str:
     try:
-        return next(check(component), "")
+        return next(check(tried), "")
     except Exception as error:  # whatever a component of somebody else's may do
-        where = foreign.place(error, type(component).__module__)
+        where = foreign.place(error, module)
         return f"{type(error).__name__}: {' '.join(str(error).split())}{where}"

@@ -181,10 +181,44 @@ def steepest(unit: Activation) -> Iterator[str]:
         yield f"the slope {at} is {size.max().item():.9g}, steepest says {unit.steepest:.9g}"
 
 
+def randomized(unit: Activation) -> Iterator[str]:
+    """If it is random, its argument is shaped as the draws and a function of them alone, for halves [1, 1, 1] too."""
+    if not unit.random:
+        return
+    for dtype in (torch.float32, torch.float64):
+        t = trial(unit, dtype)
+        many = torch.rand(t.z.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(dtype)
+        for draws in (many, many.new_full((1, 1, 1), 0.5)):
+            given, found = draws.clone(), unit.randomize(draws)
+            words = f"randomize of draws {list(draws.shape)} {dtype}"
+            if found.shape != draws.shape or found.dtype != dtype:
+                yield f"{words} gives {list(found.shape)} {found.dtype}"
+            elif not_finite(found):
+                yield f"{words} gives {found[not_finite(found)].item()}"
+            if not same(draws, given):
+                yield f"{words} changes them: work on a copy"
+            if not same(unit.randomize(draws[-1:]), found[-1:]):
+                yield f"{words} gives another argument the second time, or in another stack: use each draw alone"
+
+
+def evaluated(unit: Activation) -> Iterator[str]:
+    """If it is random, the argument of an evaluation, made of halves [1, 1, 1], serves for every pre-activation."""
+    if not unit.random:
+        return
+    t = trial(unit)
+    half = unit.randomize(t.z.new_full((1, 1, 1), 0.5))
+    found = results(unit, Trial(t.z, [*t.arguments[:-1], half], t.gradient))
+    spread = results(unit, Trial(t.z, [*t.arguments[:-1], half.expand_as(t.z)], t.gradient))
+    for name, tensor in found.items():
+        if not same(tensor, spread[name]):
+            yield f"{name} is another than with the same argument shaped as z"
+
+
 STAGES = (
     (facts,),
+    (randomized,),
     (forms,),
-    (finite, inputs_kept, deterministic, slopes, gradients, agreement, learned, place_independent, steepest),
+    (evaluated, finite, inputs_kept, deterministic, slopes, gradients, agreement, learned, place_independent, steepest),
 )
 
 

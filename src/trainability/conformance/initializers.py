@@ -6,19 +6,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from trainability.conformance.comparing import not_finite, same
 from trainability.initializers import Initializer
 
-SIZES = ((7, 5), (5, 7), (64, 64), (1, 1), (3, 1), (1, 4))  # (fan_in, units): narrow, wide, square, single
+# (fan_in, units, fan_out): narrow, wide, square, single; fan_out is `units`, in a convolution kernel x kernel of them
+SIZES = ((7, 5, 5), (5, 7, 7), (64, 64, 64), (1, 1, 1), (3, 1, 1), (1, 4, 4), (27, 8, 72), (9, 2, 18))
 SLOPES = (0.0, 0.25)
+RUNS = 3
 
 
 def trials() -> Iterator[tuple[Any, int, float]]:
     """Arguments of `draw`: noise [fan_in, units], fan_out, negative_slope."""
-    for fan_in, units in SIZES:
+    for fan_in, units, fan_out in SIZES:
         for slope in SLOPES:
-            yield np.random.default_rng([fan_in, units]).standard_normal((fan_in, units)), units, slope
+            yield np.random.default_rng([fan_in, units]).standard_normal((fan_in, units)), fan_out, slope
 
 
 def facts(scheme: Initializer) -> Iterator[str]:
@@ -30,7 +34,8 @@ def facts(scheme: Initializer) -> Iterator[str]:
 def weights(scheme: Initializer) -> Iterator[str]:
     """Weights are float64, finite and shaped as the noise."""
     for noise, fan_out, slope in trials():
-        yield from _form("draw", scheme.draw(noise, fan_out, slope), noise.shape, f"noise {list(noise.shape)}")
+        given = f"noise {list(noise.shape)} and fan_out {fan_out}"
+        yield from _form("draw", scheme.draw(noise, fan_out, slope), noise.shape, given)
 
 
 def biases(scheme: Initializer) -> Iterator[str]:
@@ -63,7 +68,47 @@ def from_noise_alone(scheme: Initializer) -> Iterator[str]:
             yield f"bias gives other biases the second time for noise {list(noise.shape)}: use the noise alone"
 
 
-STAGES = ((facts,), (weights, biases), (noise_kept, from_noise_alone))
+def calibration(scheme: Initializer) -> Iterator[str]:
+    """If it is calibrated, weights stay finite, also where outputs are constant, and nothing is random."""
+    for x, before in _layers(scheme):
+        after = _calibrated(scheme, x, before)
+        place = not_finite(after)
+        if place:
+            yield f"calibrate leaves {after[place].item()} at {list(place)} of weights {list(before.shape)}"
+        elif not same(after, _calibrated(scheme, x, before)):
+            yield f"calibrate leaves other weights {list(before.shape)} the second time"
+
+
+def calibrated_apart(scheme: Initializer) -> Iterator[str]:
+    """If it is calibrated, a run has the same bits alone as in a stack, also beside one that is lost."""
+    for x, before in _layers(scheme):
+        x[1] = torch.nan
+        together = _calibrated(scheme, x, before)
+        for run in (0, 2):
+            some = slice(run, run + 1)
+            if not same(_calibrated(scheme, x[some], before[some]), together[some]):
+                yield f"calibrate leaves run {run} of weights {list(before.shape)} other numbers than it has alone"
+
+
+STAGES = ((facts,), (weights, biases), (noise_kept, from_noise_alone, calibration), (calibrated_apart,))
+
+
+def _layers(scheme: Initializer) -> Iterator[tuple[Tensor, Tensor]]:
+    """Inputs [R, N, fan_in] of growing size and drawn weights [R, fan_in, m], of a scheme that calibrates."""
+    for fan_in, units, fan_out in SIZES if scheme.calibrated else ():
+        rng = np.random.default_rng([fan_in, units, RUNS])
+        drawn = [scheme.draw(rng.standard_normal((fan_in, units)), fan_out, 0.0) for _ in range(RUNS)]
+        weight, sizes = torch.from_numpy(np.stack(drawn)).float(), torch.tensor([0.1, 1.0, 10.0]).view(-1, 1, 1)
+        x = sizes * torch.from_numpy(rng.standard_normal((RUNS, 40, fan_in))).float()
+        yield x, weight
+        yield torch.zeros_like(x), weight
+
+
+def _calibrated(scheme: Initializer, x: Tensor, weight: Tensor) -> Tensor:
+    """Weights after calibration; products of each run by itself, so that only the scheme could mix runs."""
+    weight = weight.clone()
+    scheme.calibrate(weight, lambda: torch.stack([a @ w for a, w in zip(x, weight, strict=True)]))
+    return weight
 
 
 def _form(name: str, found: Any, shape: tuple[int, ...], given: str) -> Iterator[str]:

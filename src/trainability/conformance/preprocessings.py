@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,73 +12,126 @@ from trainability.conformance.comparing import not_finite, same
 from trainability.maps import Map
 from trainability.preprocessing import Preprocessing
 
-FEATURES = 144
+
+@dataclass(frozen=True)
+class Trial:
+    """Training data as the workflow passes them to `fit`: flat images uint8, or generated features float32."""
+
+    examples: int
+    features: int
+    levels: int
+    channels: int = 1
+    dtype: type = np.uint8
+
+    @property
+    def words(self) -> str:
+        return f"{self.examples} {self.dtype.__name__} examples of {self.features} features up to {self.levels}"
+
+    def draw(self, examples: int, seed: int = 0) -> Any:
+        """Correlated examples [examples, features]; the first feature is constant, and so is the second."""
+        rng = np.random.default_rng([seed, examples, self.levels])
+        grey = rng.random((examples, 1)) * 0.6 + rng.random((examples, self.features)) * 0.4
+        pixels, features = np.floor(grey * (self.levels + 1)).clip(0, self.levels), 2 * grey - 1
+        values = pixels if self.dtype is np.uint8 else features  # which may be negative and no whole numbers
+        values[:, 0], values[:, 1] = 0, values[0, 1]
+        return values.astype(self.dtype)
+
+    def train(self) -> Any:
+        return self.draw(self.examples)
+
+    def others(self) -> Any:
+        """Examples of another split: where training is constant they are not, and the last is nothing but zeros."""
+        values = self.draw(50, seed=1)
+        values[:, :2], values[-1] = self.levels, 0
+        return values
+
+    def fit(self, preprocessing: Preprocessing, train: Any) -> Map:
+        return preprocessing.fit(train, self.levels, self.channels)
 
 
-def pixels(examples: int, levels: int, seed: int = 0) -> Any:
-    """Correlated pixels float64 [examples, FEATURES] from 0 to `levels`; the first is always 0, the second 3."""
-    rng = np.random.default_rng([seed, examples, levels])
-    grey = rng.random((examples, 1)) * 0.6 + rng.random((examples, FEATURES)) * 0.4
-    values = np.floor(grey * (levels + 1)).clip(0, levels)
-    values[:, 0], values[:, 1] = 0, 3
-    return values
+TRIALS = (
+    Trial(500, 144, 255),
+    Trial(500, 144, 16),
+    Trial(500, 432, 255, channels=3),
+    Trial(40, 144, 255, channels=3),  # fewer examples than features
+    Trial(1, 144, 255),
+    Trial(500, 144, 1, dtype=np.float32),
+    Trial(500, 5, 1, dtype=np.float32),
+)
 
 
-def trials() -> Iterator[tuple[str, Any, int]]:
-    """Training pixels in words and as `fit` takes them: many examples, fewer than features, and a single one."""
-    for examples, levels in ((500, 255), (500, 16), (40, 255), (1, 255)):
-        yield f"{examples} examples of {FEATURES} pixels up to {levels}", pixels(examples, levels), levels
+def trials(preprocessing: Preprocessing) -> Iterator[Trial]:
+    """Those that the preprocessing does not call impossible."""
+    return (trial for trial in TRIALS if not preprocessing.impossible(trial.features))
+
+
+def facts(preprocessing: Preprocessing) -> Iterator[str]:
+    """`keeps_image` is true or false, and `impossible` a text."""
+    if not isinstance(preprocessing.keeps_image, bool):
+        yield f"keeps_image is {preprocessing.keeps_image!r}"
+    sizes = sorted({trial.features for trial in TRIALS})
+    for features in sizes:
+        reason = preprocessing.impossible(features)
+        if not isinstance(reason, str):
+            yield f"impossible({features}) is {reason!r}, expected a text, empty if it is possible"
+    if not any(trials(preprocessing)):
+        yield f"it calls examples of {', '.join(map(str, sizes))} features impossible: there is nothing to try it with"
 
 
 def maps(preprocessing: Preprocessing) -> Iterator[str]:
-    """What is fitted is a finite affine map of all features."""
-    for given, train, levels in trials():
-        fitted = preprocessing.fit(train, levels)
+    """What is fitted is a finite map of all features, to as many if it keeps the image."""
+    for trial in trials(preprocessing):
+        fitted = trial.fit(preprocessing, trial.train())
         if not isinstance(fitted, Map):
             yield f"fit gives {type(fitted).__name__}, expected trainability.api.Map"
             return
         for name, part in vars(fitted).items():
-            dimensions = 2 if name == "matrix" else 1
-            if part is None:
-                continue
-            if part.dtype != np.float64 or part.ndim != dimensions or len(part) != FEATURES or not part.size:
-                shape = f"[{FEATURES}, k]" if name == "matrix" else f"[{FEATURES}]"
-                yield f"{name} of {given} is {list(part.shape)} {part.dtype}, expected {shape} float64"
-            elif not_finite(part):
-                yield f"{name} of {given} is {part[not_finite(part)]} at {list(not_finite(part) or ())}"
+            if part is not None:
+                yield from _part(f"{name} of {trial.words}", name, part, trial.features)
+        if preprocessing.keeps_image and fitted.features != trial.features:
+            yield f"keeps_image is true, but of {trial.words} come {fitted.features} features"
 
 
 def outputs(preprocessing: Preprocessing) -> Iterator[str]:
-    """All splits become finite in float32, also where a pixel is constant in training or an example is alone."""
-    for given, train, levels in trials():
-        fitted = preprocessing.fit(train, levels)
-        others = pixels(50, levels, seed=1)
-        others[:, :2] = levels  # where training is constant
-        for split, x in (("training", train), ("other", others)):
-            with np.errstate(over="ignore", invalid="ignore"):
-                place = not_finite(fitted(x).astype(np.float32))
+    """All splits become finite in float32, also where a feature is constant in training or an example is blank."""
+    for trial in trials(preprocessing):
+        train = trial.train()
+        fitted = trial.fit(preprocessing, train)
+        for split, x in (("training", train), ("other", trial.others())):
+            with np.errstate(all="ignore"):
+                place = not_finite(fitted.stored(x))
             if place:
-                yield f"of {given}, feature {place[1]} of {split} example {place[0]} is not finite in float32"
+                yield f"of {trial.words}, feature {place[1]} of {split} example {place[0]} is not finite in float32"
 
 
 def data_kept(preprocessing: Preprocessing) -> Iterator[str]:
     """The training data stay as they were."""
-    for given, train, levels in trials():
-        before = train.copy()
-        preprocessing.fit(train, levels)
-        if not same(train, before):
-            yield f"fit changes the {given}: work on a copy"
+    for trial in trials(preprocessing):
+        train = trial.train()
+        trial.fit(preprocessing, train)
+        if not same(train, trial.train()):
+            yield f"fit changes the {trial.words}: work on a copy"
 
 
 def from_training_alone(preprocessing: Preprocessing) -> Iterator[str]:
     """The same training data give the same bits, whatever was fitted before."""
-    for given, train, levels in trials():
-        first = vars(preprocessing.fit(train.copy(), levels))
-        preprocessing.fit(pixels(300, levels, seed=2), levels)
-        second = vars(preprocessing.fit(train.copy(), levels))
+    for trial in trials(preprocessing):
+        first = vars(trial.fit(preprocessing, trial.train()))
+        trial.fit(preprocessing, trial.draw(300, seed=2))
+        second = vars(trial.fit(preprocessing, trial.train()))
         for name, part in first.items():
             if part is not None and not same(part, second[name]):
-                yield f"{name} of {given} is another the second time"
+                yield f"{name} of {trial.words} is another the second time"
 
 
-STAGES = ((maps,), (outputs, data_kept, from_training_alone))
+STAGES = ((facts,), (maps,), (outputs, data_kept, from_training_alone))
+
+
+def _part(told: str, name: str, part: Any, features: int) -> Iterator[str]:
+    """Problems of one array of a map."""
+    expected = {"matrix": f"[{features}, k]", "contrast": "[1]"}.get(name, f"[{features}]")
+    rows, dimensions = 1 if name == "contrast" else features, 2 if name == "matrix" else 1
+    if part.dtype != np.float64 or part.ndim != dimensions or len(part) != rows or not part.size:
+        yield f"{told} is {list(part.shape)} {part.dtype}, expected {expected} float64"
+    elif not_finite(part):
+        yield f"{told} is {part[not_finite(part)]} at {list(not_finite(part) or ())}"
