@@ -29,9 +29,10 @@ MEASURED = (
 class Signal(Analysis):
     """Each layer's signals and gradients on one batch of N(0, 1) inputs, with as many inputs as units.
 
-    A row per seed and layer. The columns are those of a cell's `layers.parquet`, the gradients those of the mean
-    cross-entropy over ten balanced classes; `weight_gradient_std` is the standard deviation over a layer's weights, and
-    `gradient_ratio`, equal in all layers of a network, the first layer's `gradient_norm` over the last one's.
+    A row per seed and layer, in float64, where no square of a fading signal is 0 yet. Columns are those of a cell's
+    `layers.parquet`, gradients those of the mean cross-entropy over ten balanced classes. `weight_gradient_std` is the
+    standard deviation over a layer's weights; `gradient_ratio`, equal in all layers of a network, is the first layer's
+    `gradient_norm` over the last one's.
     """
 
     reference = "Glorot & Bengio 2010, section 4; He et al. 2015, section 2.2, arXiv 1502.01852"
@@ -41,8 +42,8 @@ class Signal(Analysis):
     inits: Initializers = (SmallNormal(), XavierNormal(), KaimingNormal())
     normalizations: Normalizations = (NoNormalization(),)
     depths: Counts = (10, 30)
-    width: Count = 256
-    examples: int = Field(default=256, ge=CLASSES)
+    width: Count = 200
+    examples: int = Field(default=200, ge=CLASSES)
     seeds: Count = 3
 
     def rows(self) -> list[Row]:
@@ -67,8 +68,8 @@ class Signal(Analysis):
         from trainability.health import Monitor
 
         draws = seeding.generator(0, "signal", self.examples, self.width).standard_normal((self.examples, self.width))
-        x = torch.from_numpy(draws).float()
-        one_hot = torch.eye(CLASSES)[torch.arange(self.examples) % CLASSES]
+        x = torch.from_numpy(draws)
+        one_hot = torch.eye(CLASSES, dtype=x.dtype)[torch.arange(self.examples) % CLASSES]
         network = networks.stack(x, CLASSES, range(self.seeds), **cell, width=self.width)
         monitor = Monitor(network, x, x, one_hot)
         columns, _ = monitor.measure()
