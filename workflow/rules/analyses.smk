@@ -11,11 +11,11 @@ rule analyse:
         "results/logs/analyse/{analysis}.log",
     wildcard_constraints:
         analysis="|".join(ANALYSES) or "(?!)",
-    priority: 1
+    # What needs all cores goes first: later they fall free one at a time, and others are let in before it.
+    priority: lambda wildcards: int(ANALYSES[wildcards.analysis].exclusive)
     conda:
         "../envs/trainability.yaml"
-    # One thread computes. What measures time takes all cores, so that no other job of the workflow runs beside it; it
-    # goes first, since later the cores fall free one at a time and others would always be let in before it.
+    # One thread computes, but what measures time takes all cores, so that no other job of the workflow runs beside it.
     threads: lambda wildcards: workflow.cores if ANALYSES[wildcards.analysis].exclusive else 1
     resources:
         mem_mb=2000,
