@@ -360,6 +360,11 @@ def test_analyses_are_read_and_null_drops_one() -> None:
         ({"a": {"name": "timing", "runs": []}}, ["analyses.a.runs:", "at least 1"]),
         ({"a": {"name": "signal", "depths": [5, 5]}}, ["analyses.a.depths:", "5 repeated"]),
         ({"a": {"name": "signal", "activations": ["rleu"]}}, ["analyses.a.activations[0]:", "did you mean 'relu'?"]),
+        ({"a": {"name": "born_dead", "depths": [201]}}, ["analyses.a.depths[0]:", "less than or equal to 200"]),
+        (
+            {"a": {"name": "signal", "width": 20, "normalizations": ["none", {"name": "groupnorm", "groups": 8}]}},
+            ["analyses.a: width 20: normalization groupnorm", "needs a multiple of 8"],
+        ),
         ({"a": {"name": "signal", "examples": 3}}, ["analyses.a.examples:", "greater than or equal to 10"]),
         (
             {"a": {"name": "weight_variance", "inits": ["kaiming_normal", "zeros"]}},

@@ -6,11 +6,22 @@ import itertools
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from trainability import seeding
 from trainability.activations import Relu, Sigmoid, Tanh
-from trainability.analyses.base import ANALYSES, Activations, Analysis, Count, Counts, Initializers, Normalizations, Row
+from trainability.analyses.base import (
+    ANALYSES,
+    Activations,
+    Analysis,
+    Count,
+    Depths,
+    Initializers,
+    Normalizations,
+    Row,
+    Width,
+)
 from trainability.initializers import KaimingNormal, SmallNormal, XavierNormal
 from trainability.normalizations import NoNormalization
 
@@ -41,10 +52,18 @@ class Signal(Analysis):
     activations: Activations = (Sigmoid(), Tanh(), Relu())
     inits: Initializers = (SmallNormal(), XavierNormal(), KaimingNormal())
     normalizations: Normalizations = (NoNormalization(),)
-    depths: Counts = (10, 30)
-    width: Count = 200
+    depths: Depths = (10, 30)
+    width: Width = 200
     examples: int = Field(default=200, ge=CLASSES)
     seeds: Count = 3
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Signal:
+        for normalization in self.normalizations:
+            if self.width % normalization.divisor:
+                problem = f"normalization {normalization.label} needs a multiple of {normalization.divisor}"
+                raise PydanticCustomError("width", "width {w}: {problem}", {"w": self.width, "problem": problem})
+        return self
 
     def rows(self) -> list[Row]:
         factors = itertools.product(self.activations, self.inits, self.normalizations, self.depths)
