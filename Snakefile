@@ -10,6 +10,7 @@ configfile: workflow.source_path("config.yaml")
 include: "workflow/rules/plan.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/analyses.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/report.smk"
 
@@ -18,6 +19,8 @@ rule all:
     default_target: True
     input:
         rules.report.output,
+        rules.claims.output,
+        expand("results/analyses/{analysis}.csv", analysis=ANALYSES),
 
 
 onsuccess:

@@ -31,6 +31,7 @@ class Project:
 
     def __init__(self, home: Path) -> None:
         self.code, self.work = home / "code", home / "work"
+        self.printed = ""  # by the first run
         self.code.mkdir()
         self.work.mkdir()
         for part in PARTS:
@@ -83,8 +84,8 @@ class Project:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The miniature experiment, run to the end once."""
     project = Project(tmp_path_factory.mktemp("project"))
-    printed = project.snakemake()
-    assert f"The report: {project.work / 'results/report.html'}" in printed
+    project.printed = project.snakemake("--cores", 3)
+    assert f"The report: {project.work / 'results/report.html'}" in project.printed
     return project
 
 
@@ -109,6 +110,7 @@ def test_default_experiment_is_planned(project: Project, tmp_path: Path) -> None
     cells = included(make_plan(load([ROOT / "config.yaml"])))
     assert jobs["train"] == len(cells) > 100
     assert (jobs["plan"], jobs["data"], jobs["tables"], jobs["report"]) == (1, 1, 1, 1)
+    assert jobs["analyse"] == 5
     assert not (fresh.work / "results").exists(), "a dry run writes nothing"
 
 
@@ -127,6 +129,58 @@ def test_all_files_of_the_interface_are_there(project: Project) -> None:
     assert (results / "report.html").stat().st_size > 100_000
     assert list(results.glob("logs/train/*.log"))
     assert list(results.glob("benchmarks/train/*.jsonl"))
+
+
+def test_analyses_leave_table_and_origin(project: Project) -> None:
+    folder = project.work / "results/analyses"
+    assert {path.name for path in folder.iterdir()} == {
+        f"{name}.{kind}" for name in ("timing", "born_dead") for kind in ("csv", "json")
+    }
+    timing = pd.read_csv(folder / "timing.csv")
+    assert set(timing["activation"]) == {"relu", "tanh"}
+    assert (timing["ratio"] > 0).all()
+    assert len(pd.read_csv(folder / "born_dead.csv")) == 6
+    assert json.loads((folder / "timing.json").read_text())["table"]["rows"] == len(timing)
+
+
+def test_what_measures_time_runs_alone(project: Project) -> None:
+    """Between its start and its end no other job starts or ends, and none is running."""
+    started = r"^(?:local)?rule (?P<rule>\w+):$(?:\n +.*)*?\n +jobid: (?P<start>\d+)$(?P<rest>(?:\n +.*)*)"
+    events = re.finditer(rf"{started}|^Finished jobid: (?P<end>\d+) ", project.printed, re.MULTILINE)
+    running: set[str] = set()
+    alone, most = None, 0
+    for event in events:
+        if event["end"]:
+            running.remove(event["end"])
+            alone = None if event["end"] == alone else alone
+            continue
+        assert alone is None, f"{event['rule']} started beside it"
+        running.add(event["start"])
+        most = max(most, len(running))
+        if "analysis=timing" in event["rest"]:
+            assert "threads: 3" in event["rest"]
+            assert running == {event["start"]}
+            alone = event["start"]
+        elif event["rule"] == "analyse":
+            assert "threads" not in event["rest"]
+    assert not running
+    assert most > 1, "other jobs do run side by side"
+    assert project.printed.count("analysis=timing") == 1
+
+
+def test_an_analysis_runs_again_for_its_own_parameters_and_code_alone(project: Project, edited: Any) -> None:
+    values = yaml.safe_load((project.code / "experiments/smoke.yaml").read_text())
+    values["analyses"]["born_dead"]["trials"] = 30
+    (project.code / "experiments/trials.yaml").write_text(yaml.safe_dump(values))
+    jobs = project.jobs(config="trials")
+    assert jobs["analyse"] == 1
+    assert "train" not in jobs
+    edited("report/captions.yaml", "\n# changed\n")
+    assert "analyse" not in project.jobs()
+    edited("src/trainability/analyses/stopwatch.py", "\n# changed\n")
+    jobs = project.jobs()
+    assert jobs["analyse"] == 2
+    assert "train" not in jobs
 
 
 def test_plan_lists_excluded_cells_with_reasons(project: Project) -> None:

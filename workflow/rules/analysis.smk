@@ -1,5 +1,6 @@
 # Needs: the records of all cells. Promises: results/tables/, tidy tables of runs, cells, learning curves and layer
-# health at the selected learning rates, and of verdicts on statements; results/figures/, each figure as SVG and PDF with the CSV behind it.
+# health at the selected learning rates, and of verdicts on statements; results/figures/, each figure as SVG and PDF
+# with the CSV behind it.
 from trainability import figures
 
 

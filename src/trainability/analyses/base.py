@@ -14,6 +14,7 @@ from trainability.registry import Component, Registry
 
 Row = dict[str, Any]
 Count = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=1, le=16384)]  # depths and widths are bounded as a cell's are
 
 
 class Analysis(Component):
@@ -43,8 +44,12 @@ if TYPE_CHECKING:  # a type checker cannot follow types that are made at run tim
     Initializers = tuple[Initializer, ...]
     Normalizations = tuple[Normalization, ...]
     Counts = tuple[int, ...]
+    Depths = tuple[int, ...]
+    Widths = tuple[int, ...]
 else:
     Activations = _several(OneActivation)
     Initializers = _several(OneInitializer)
     Normalizations = _several(OneNormalization)
     Counts = _several(Count)
+    Depths = _several(Annotated[int, Field(ge=1, le=200)])
+    Widths = _several(Width)

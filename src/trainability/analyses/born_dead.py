@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field
-
-from trainability.activations import Relu
-from trainability.analyses.base import ANALYSES, Activations, Analysis, Counts, Initializers, Row
-from trainability.initializers import KaimingNormal, RandomizedAsymmetric, Scaled, XavierNormal
+from trainability.activations import Activation, Relu
+from trainability.analyses.base import ANALYSES, Activations, Analysis, Count, Depths, Initializers, Row, Widths
+from trainability.initializers import Initializer, KaimingNormal, RandomizedAsymmetric, Scaled, XavierNormal
 
 TOGETHER = 1000  # trials a stack; a run's bits do not depend on it
-POINTS = 10  # of the input, between -sqrt 3 and sqrt 3: variance 1
+POINTS = 10  # of the input, between -sqrt 3 and sqrt 3: variance 1; without biases their sign alone matters to a ReLU
 
 
 @ANALYSES.register
@@ -30,38 +30,35 @@ class BornDead(Analysis):
     name: Literal["born_dead"] = "born_dead"
     activations: Activations = (Relu(),)
     inits: Initializers = (KaimingNormal(), RandomizedAsymmetric(), XavierNormal())
-    depths: Counts = (3, 6, 9)
-    widths: Counts = (2, 3, 5, 10)
-    trials: int = Field(default=3000, ge=1)
+    depths: Depths = (3, 6, 9)
+    widths: Widths = (2, 3, 5, 10)
+    trials: Count = 3000
 
     def rows(self) -> list[Row]:
+        chosen = itertools.product(self.activations, self.inits, self.widths)
+        return [row for activation, init, width in chosen for row in self._depths(activation, init, width)]
+
+    def _depths(self, activation: Activation, init: Initializer, width: int) -> Iterator[Row]:
         from trainability.statistics import proportion
 
-        rows = []
-        for activation in self.activations:
-            for init in self.inits:
-                bounded = activation == Relu() and isinstance(init, Scaled)
-                for width in self.widths:
-                    dead = self._dead(activation, init, width)
-                    for depth in self.depths:
-                        share = proportion(dead[depth - 1], self.trials)
-                        rows.append(
-                            {
-                                "activation": activation.label,
-                                "init": init.label,
-                                "depth": depth,
-                                "width": width,
-                                "trials": self.trials,
-                                "dead": dead[depth - 1],
-                                "share": share.value,
-                                "low": share.low,
-                                "high": share.high,
-                                "bound": 1.0 - (1.0 - 2.0**-width) ** depth if bounded else None,
-                            }
-                        )
-        return rows
+        bounded = activation == Relu() and isinstance(init, Scaled)
+        dead = self._dead(activation, init, width)
+        for depth in self.depths:
+            share = proportion(dead[depth - 1], self.trials)
+            yield {
+                "activation": activation.label,
+                "init": init.label,
+                "depth": depth,
+                "width": width,
+                "trials": self.trials,
+                "dead": dead[depth - 1],
+                "share": share.value,
+                "low": share.low,
+                "high": share.high,
+                "bound": 1.0 - (1.0 - 2.0**-width) ** depth if bounded else None,
+            }
 
-    def _dead(self, activation: object, init: object, width: int) -> list[int]:
+    def _dead(self, activation: Activation, init: Initializer, width: int) -> list[int]:
         """How many trials have a dead layer among the first one, two and so on, up to the largest depth."""
         import torch
 

@@ -23,7 +23,7 @@ from trainability.network import Mode
 TORCH: dict[str, Callable[[Any], Callable[..., Tensor]]] = {
     "relu": lambda ours: functional.relu,
     "leaky_relu": lambda ours: lambda z: functional.leaky_relu(z, ours.slope),
-    "prelu": lambda ours: lambda z, slope: functional.prelu(z, slope),
+    "prelu": lambda ours: functional.prelu,
     "sigmoid": lambda ours: torch.sigmoid,
     "tanh": lambda ours: torch.tanh,
     "elu": lambda ours: lambda z: functional.elu(z, ours.alpha),
@@ -51,9 +51,8 @@ def activation(ours: Activation, runs: int, batch: int, units: int) -> Iterator[
     a = ours.value(z, *arguments)
     gradient = _floats(draw(a.shape))
 
-    def backward() -> None:
-        ours.learned_gradients(gradient, z)
-        ours.backward(gradient, z, a, *arguments)
+    def backward() -> tuple[Tensor, ...]:
+        return ours.backward(gradient, z, a, *arguments), *ours.learned_gradients(gradient, z)
 
     labels = {"activation": ours.label, "implementation": "ours", **shape}
     yield Program(labels | FORWARD, lambda: ours.value(z, *arguments), torch.inference_mode)
@@ -66,8 +65,8 @@ def activation(ours: Activation, runs: int, batch: int, units: int) -> Iterator[
     with torch.enable_grad():
         value = theirs(*leaves)
 
-    def autograd() -> None:
-        torch.autograd.grad(value, leaves, gradient, retain_graph=True)
+    def autograd() -> tuple[Tensor, ...]:
+        return torch.autograd.grad(value, leaves, gradient, retain_graph=True)
 
     labels = labels | {"implementation": "torch"}
     yield Program(labels | FORWARD, lambda: theirs(*leaves), torch.enable_grad)
@@ -87,11 +86,11 @@ def layer(ours: Activation, batch: int, units: int) -> Iterator[Program]:
     (hidden,), (plan,) = network.hidden, network.plan.layers
     buffers = [torch.zeros_like(parameter) for parameter in hidden.parameters]
 
-    def forward() -> None:
-        hidden.forward(x, Mode.PROBE)
+    def forward() -> Tensor:
+        return hidden.forward(x, Mode.PROBE)
 
-    def backward() -> None:
-        hidden.linear.backward_input(hidden.backward(gradient, buffers, carry=0.0))
+    def backward() -> Tensor:
+        return hidden.linear.backward_input(hidden.backward(gradient, buffers, carry=0.0))
 
     forward()
     labels = {"activation": ours.label, "batch": batch, "units": units}

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from trainability import seeding
 from trainability.activations import Maxout, Relu
-from trainability.analyses.base import ANALYSES, Activations, Analysis, Count, Row
+from trainability.analyses.base import ANALYSES, Activations, Analysis, Count, Row, Width
 
 
 @ANALYSES.register
@@ -24,7 +24,7 @@ class LayerCost(Analysis):
     name: Literal["layer_cost"] = "layer_cost"
     activations: Activations = (Relu(), Maxout(), Maxout(k=3), Maxout(k=4))
     batch: Count = 128
-    units: Count = 256
+    units: Width = 256
     rounds: Count = Field(default=30, le=10_000)
 
     @property

@@ -6,11 +6,22 @@ import itertools
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from trainability import seeding
 from trainability.activations import Relu, Sigmoid, Tanh
-from trainability.analyses.base import ANALYSES, Activations, Analysis, Count, Counts, Initializers, Normalizations, Row
+from trainability.analyses.base import (
+    ANALYSES,
+    Activations,
+    Analysis,
+    Count,
+    Depths,
+    Initializers,
+    Normalizations,
+    Row,
+    Width,
+)
 from trainability.initializers import KaimingNormal, SmallNormal, XavierNormal
 from trainability.normalizations import NoNormalization
 
@@ -29,9 +40,10 @@ MEASURED = (
 class Signal(Analysis):
     """Each layer's signals and gradients on one batch of N(0, 1) inputs, with as many inputs as units.
 
-    A row per seed and layer. The columns are those of a cell's `layers.parquet`, the gradients those of the mean
-    cross-entropy over ten balanced classes; `weight_gradient_std` is the standard deviation over a layer's weights, and
-    `gradient_ratio`, equal in all layers of a network, the first layer's `gradient_norm` over the last one's.
+    A row per seed and layer, in float64, where no square of a fading signal is 0 yet. Columns are those of a cell's
+    `layers.parquet`, gradients those of the mean cross-entropy over ten balanced classes. `weight_gradient_std` is the
+    standard deviation over a layer's weights; `gradient_ratio`, equal in all layers of a network, is the first layer's
+    `gradient_norm` over the last one's.
     """
 
     reference = "Glorot & Bengio 2010, section 4; He et al. 2015, section 2.2, arXiv 1502.01852"
@@ -40,10 +52,18 @@ class Signal(Analysis):
     activations: Activations = (Sigmoid(), Tanh(), Relu())
     inits: Initializers = (SmallNormal(), XavierNormal(), KaimingNormal())
     normalizations: Normalizations = (NoNormalization(),)
-    depths: Counts = (10, 30)
-    width: Count = 256
-    examples: int = Field(default=256, ge=CLASSES)
+    depths: Depths = (10, 30)
+    width: Width = 200
+    examples: int = Field(default=200, ge=CLASSES)
     seeds: Count = 3
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Signal:
+        for normalization in self.normalizations:
+            if self.width % normalization.divisor:
+                problem = f"normalization {normalization.label} needs a multiple of {normalization.divisor}"
+                raise PydanticCustomError("width", "width {w}: {problem}", {"w": self.width, "problem": problem})
+        return self
 
     def rows(self) -> list[Row]:
         factors = itertools.product(self.activations, self.inits, self.normalizations, self.depths)
@@ -67,8 +87,8 @@ class Signal(Analysis):
         from trainability.health import Monitor
 
         draws = seeding.generator(0, "signal", self.examples, self.width).standard_normal((self.examples, self.width))
-        x = torch.from_numpy(draws).float()
-        one_hot = torch.eye(CLASSES)[torch.arange(self.examples) % CLASSES]
+        x = torch.from_numpy(draws)
+        one_hot = torch.eye(CLASSES, dtype=x.dtype)[torch.arange(self.examples) % CLASSES]
         network = networks.stack(x, CLASSES, range(self.seeds), **cell, width=self.width)
         monitor = Monitor(network, x, x, one_hot)
         columns, _ = monitor.measure()
