@@ -91,7 +91,7 @@ def reproducible(device: torch.device) -> Iterator[None]:
 @contextmanager
 def _deterministic() -> Iterator[None]:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it starts
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.use_deterministic_algorithms(True)  # imports torch's compiler, for seconds: not on the CPU, which needs none
     try:
         yield
