@@ -8,7 +8,6 @@ from typing import Any
 
 from trainability.cell import Cell
 
-
 BATCHNORM, CONVOLUTIONS = "batch normalization", "convolutions"
 
 
@@ -16,8 +15,8 @@ BATCHNORM, CONVOLUTIONS = "batch normalization", "convolutions"
 class Workload:
     """One cell: ReLU networks with kaiming_normal weights and zero biases, trained by SGD with momentum.
 
-    `data` names the data set; workloads of one name share their prepared arrays. `architecture`, `width` and `depth` are
-    our trainer's; `Job.network` is what all peers build from them.
+    `data` names the data set; workloads of one name share their prepared arrays. `architecture`, `width` and `depth`
+    are our trainer's; `Job.network` is what all peers build from them.
     """
 
     name: str
@@ -71,8 +70,8 @@ class Workload:
         return replace(self, seeds=2, epochs=2)
 
 
-# A tenth of Fashion-MNIST's published training images or less, so that a round of all peers takes minutes, and its first
-# 2,000 test images. Digits: 1152 training, 285 validation and 360 test examples.
+# A tenth of Fashion-MNIST's published training images or less, so that a round of all peers takes minutes, and its
+# first 2,000 test images. Digits: 1152 training, 285 validation and 360 test examples.
 DATA: dict[str, dict[str, Any]] = {
     "digits": {"name": "digits"},
     "fashion": {"name": "fashion_mnist", "train_examples": 6000, "validation_examples": 300},

@@ -47,7 +47,7 @@ PEERS = {
         Peer("script-in-memory", "the script with tensors in memory, run after run", loop=True),
         Peer("sklearn", "scikit-learn's MLPClassifier, run after run", loop=True, lacks=ONLY_PLAIN),
         Peer("vmap", "torch.func: vmap over the ensemble"),
-        Peer("jax", "JAX: jit of vmap of scan", needs="jax"),
+        Peer("jax", "JAX: jit of vmap of scan; of CNNs a map, not vmap", needs="jax"),
         Peer(OURS, "**ours**, all measurements and files included", environment=ENVIRONMENT),
         Peer("ours-compiled", "our step through torch.compile", environment=ENVIRONMENT),
         Peer(LIMIT, "the matrix products or convolutions alone", learns=False, environment=ENVIRONMENT),
