@@ -29,7 +29,11 @@ class Network:
 
     @classmethod
     def of(cls, plan: Blueprint, batchnorm: bool) -> Network:
-        """What our trainer builds from a blueprint whose images are square and grey, if it has any."""
+        """What our trainer builds from a blueprint; raises ValueError if peers would build something else."""
+        images = [layer.sees for layer in plan.layers]
+        square = images[0].channels == 1 and all(image.height == image.width for image in images)
+        if plan.convolutional and (plan.mean_head or not square or any(one.pooling == "mean" for one in plan.layers)):
+            raise ValueError("peers know square grey images, max pooling, and an output layer that sees every position")
         layers = (
             Layer(layer.sees.height, layer.sees.channels, layer.units, layer.kernel, layer.pooling == "max")
             for layer in plan.layers

@@ -25,6 +25,7 @@ from benchmarks.protocol import Job
 from benchmarks.stack import Stack, as_trained
 from benchmarks.workloads import BATCHNORM, CONVOLUTIONS, WORKLOADS, Workload
 from trainability import blueprint, files, seeding
+from trainability.architectures import Cnn
 from trainability.prepared import Arrays
 
 CLASSES = 4
@@ -325,6 +326,9 @@ def test_network_is_what_our_trainer_builds() -> None:
     network = Network.of(blueprint.draw(cell, 784, 10), batchnorm=False)
     layers = (Layer(28, 1, 8, 3), Layer(28, 8, 8, 3, pooled=True), Layer(14, 8, 16, 3), Layer(14, 16, 16, 3))
     assert network == Network(layers, head=14 * 14 * 16, classes=10, batchnorm=False)
+    other = cell.model_copy(update={"architecture": Cnn(head="mean")})
+    with pytest.raises(ValueError, match="peers know square grey images"):
+        Network.of(blueprint.draw(other, 784, 10), batchnorm=False)
 
 
 def _images(arrays: Arrays) -> Arrays:
