@@ -15,5 +15,7 @@ def prepare(workloads: Iterable[Workload], out: Path, fashion: Path) -> None:
     """Write the standardized arrays of each workload to `out`/DATA; Fashion-MNIST's files are read from `fashion`."""
     for name, workload in {workload.data: workload for workload in workloads}.items():
         splits, cell = out / "splits" / name, workload.cell
-        datasets.prepare(cell.dataset, splits, fashion if name == "fashion" else None, out / "download")
+        datasets.prepare(
+            cell.dataset, splits, fashion if cell.dataset.name == "fashion_mnist" else None, out / "download"
+        )
         prepared.prepare(cell.preprocessing, splits, out / name)

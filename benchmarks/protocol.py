@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.networks import Network
 from benchmarks.workloads import Workload
-from trainability import prepared
+from trainability import blueprint, prepared
 from trainability.prepared import Arrays
 
 TEST_EXAMPLES = 2000  # at most: all of Fashion-MNIST's would take a tenth of so short a training
@@ -49,13 +50,15 @@ class Job:
         return self._loaded[1]
 
     @property
-    def features(self) -> int:
-        return self.arrays.train_x.shape[1]
-
-    @property
     def classes(self) -> int:
         classes: int = self.manifest["classes"]
         return classes
+
+    @functools.cached_property
+    def network(self) -> Network:
+        """What every peer builds, as our trainer draws it."""
+        plan = blueprint.draw(self.workload.cell, self.arrays.train_x.shape[1], self.classes)
+        return Network.of(plan, self.workload.batchnorm)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -59,7 +59,7 @@ def main() -> int:
 def measurement(number: int, peer: str, workload: Workload, folder: Path, quick: bool) -> dict[str, Any]:
     """One row of raw.csv; a failure is a row too."""
     row: dict[str, Any] = {"round": number, "workload": workload.name, "peer": peer}
-    if workload.batchnorm and not PEERS[peer].batchnorm:
+    if workload.needs & PEERS[peer].lacks:
         return row | {"status": "not applicable"}
     words = [sys.executable, "-m", "benchmarks.measure", peer, workload.name, "--data", str(folder)]
     words += ["--turn", str(number - 1), *(["--quick"] if quick else [])]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 
+from benchmarks.workloads import BATCHNORM, CONVOLUTIONS
 from trainability.workers import ENVIRONMENT
 
 EXTRA = "pip install -e '.[bench]'"
@@ -25,7 +26,7 @@ class Peer:
     title: str
     loop: bool = False
     needs: str = ""  # a package of the extra `bench`
-    batchnorm: bool = True
+    lacks: frozenset[str] = frozenset()  # of what a workload `needs`
     learns: bool = True  # False: there is no `train`, only `steady`
     environment: Mapping[str, str] = field(default_factory=dict)  # besides one thread
 
@@ -36,6 +37,7 @@ class Peer:
         return importlib.import_module(f"benchmarks.peers.{self.name.replace('-', '_')}")
 
 
+ONLY_PLAIN = frozenset({BATCHNORM, CONVOLUTIONS})
 OURS, LIMIT = "ours", "matmuls"
 PEERS = {
     peer.name: peer
@@ -43,11 +45,11 @@ PEERS = {
         Peer("script", "Dataset, DataLoader, nn.Sequential; a process per run", loop=True),
         Peer("lightning", "PyTorch Lightning, run after run", loop=True, needs="lightning"),
         Peer("script-in-memory", "the script with tensors in memory, run after run", loop=True),
-        Peer("sklearn", "scikit-learn's MLPClassifier, run after run", loop=True, batchnorm=False),
+        Peer("sklearn", "scikit-learn's MLPClassifier, run after run", loop=True, lacks=ONLY_PLAIN),
         Peer("vmap", "torch.func: vmap over the ensemble"),
-        Peer("jax", "JAX: jit of vmap of scan", needs="jax"),
+        Peer("jax", "JAX: jit of vmap of scan; of CNNs a map, not vmap", needs="jax"),
         Peer(OURS, "**ours**, all measurements and files included", environment=ENVIRONMENT),
         Peer("ours-compiled", "our step through torch.compile", environment=ENVIRONMENT),
-        Peer(LIMIT, "the matrix products alone", learns=False, environment=ENVIRONMENT),
+        Peer(LIMIT, "the matrix products or convolutions alone", learns=False, environment=ENVIRONMENT),
     )
 }

@@ -56,7 +56,7 @@ def train(job: Job) -> Training:
     for seed, rate in job.runs:
         started = time.perf_counter()
         torch.manual_seed(seed)
-        model = sequential(job.features, job.classes, workload.width, workload.depth, workload.batchnorm)
+        model = sequential(job.network)
         loader = DataLoader(examples, batch_size=workload.batch_size, shuffle=True, drop_last=True)
         stopwatch = Stopwatch()
         trainer = lightning.Trainer(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,31 +30,40 @@ class Examples(Dataset[tuple[Tensor, Tensor]]):
         return self.x[index], self.y[index]
 
 
-def sequential(features: int, classes: int, width: int, depth: int, batchnorm: bool) -> nn.Sequential:
-    """Linear, [BatchNorm,] ReLU, `depth` times, and a last Linear; kaiming_normal weights, zero biases."""
-    layers: list[nn.Module] = []
-    for fan_in in [features] + [width] * (depth - 1):
-        layers += [nn.Linear(fan_in, width), *([nn.BatchNorm1d(width)] if batchnorm else []), nn.ReLU()]
-    model = nn.Sequential(*layers, nn.Linear(width, classes))
-    for layer in model:
-        if isinstance(layer, nn.Linear):
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
+def sequential(network: Any) -> nn.Sequential:
+    """Linear or Conv2d, [BatchNorm,] ReLU, [MaxPool2d], and a last Linear; kaiming_normal weights, zero biases.
+
+    `network` has the attributes of benchmarks.networks.Network.
+    """
+    size = network.layers[0].size
+    modules: list[nn.Module] = [nn.Unflatten(1, (1, size, size))] if size > 1 else []
+    for layer in network.layers:
+        if layer.kernel > 1:
+            modules.append(nn.Conv2d(layer.inputs, layer.units, layer.kernel, padding="same"))
+        else:
+            modules.append(nn.Linear(layer.inputs, layer.units))
+        modules += [nn.BatchNorm1d(layer.units)] if network.batchnorm else []
+        modules += [nn.ReLU(), *([nn.MaxPool2d(2)] if layer.pooled else [])]
+    modules += [nn.Flatten()] if size > 1 else []
+    model = nn.Sequential(*modules, nn.Linear(network.head, network.classes))
+    for module in model:
+        if isinstance(module, (nn.Linear, nn.Conv2d)):
+            nn.init.kaiming_normal_(module.weight)
+            nn.init.zeros_(module.bias)
     return model
 
 
-def main(path: str, settings: dict[str, Any], seed: int, rate: float) -> None:
+def main(path: str, settings: Any, seed: int, rate: float) -> None:
     """Train one network and print its results as JSON."""
     torch.manual_seed(seed)
     arrays = np.load(path)
     train, test = (Examples(arrays[f"{split}_x"], arrays[f"{split}_y"]) for split in ("train", "test"))
-    loader = DataLoader(train, batch_size=settings["batch_size"], shuffle=True, drop_last=True)
-    features, classes = train.x.shape[1], int(train.y.max()) + 1
-    model = sequential(features, classes, settings["width"], settings["depth"], settings["batchnorm"])
-    optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=settings["momentum"])
+    loader = DataLoader(train, batch_size=settings.batch_size, shuffle=True, drop_last=True)
+    model = sequential(settings.network)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=settings.momentum)
     criterion = nn.CrossEntropyLoss()
     epochs = []
-    for _ in range(settings["epochs"]):
+    for _ in range(settings.epochs):
         clock = time.perf_counter()
         for x, y in loader:
             optimizer.zero_grad()
@@ -67,4 +77,5 @@ def main(path: str, settings: dict[str, Any], seed: int, rate: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    told = json.loads(sys.argv[2], object_hook=lambda found: SimpleNamespace(**found))
+    main(sys.argv[1], told, int(sys.argv[3]), float(sys.argv[4]))

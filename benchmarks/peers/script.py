@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).with_name("plain_script.py")
 def train(job: Job) -> Training:
     """A process per run; starting it and importing torch is part of the time."""
     training = Training()
-    settings = json.dumps(asdict(job.workload))
+    settings = json.dumps(asdict(job.workload) | {"network": asdict(job.network)})
     for seed, rate in job.runs:
         started = time.perf_counter()
         words = [sys.executable, "-P", str(SCRIPT), str(job.folder / ARRAYS), settings, str(seed), str(rate)]

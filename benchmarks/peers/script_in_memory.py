@@ -21,7 +21,7 @@ def train(job: Job) -> Training:
     for seed, rate in job.runs:
         started = time.perf_counter()
         torch.manual_seed(seed)
-        model = sequential(job.features, job.classes, workload.width, workload.depth, workload.batchnorm)
+        model = sequential(job.network)
         optimizer = torch.optim.SGD(model.parameters(), lr=rate, momentum=workload.momentum)
         for _ in range(workload.epochs):
             clock = time.perf_counter()
