@@ -38,6 +38,29 @@ class TestDeadUnits:
         torch.testing.assert_close(columns["dead_fraction"], expected)
         torch.testing.assert_close(columns["dead_fraction_strict"], expected)
 
+    def test_a_channel_is_dead_if_it_fires_at_no_position_of_any_image(self, make_cell: Any) -> None:
+        """Two of six channels are silenced; a third fires in one corner of one image alone, and lives."""
+        cell = make_cell(activation="relu", architecture="cnn", depth=2, init="zeros", bias=5.0)
+        network = Network(cell, 64, 4)
+        network.hidden[0].linear.bias[:, :, :2] = -1000.0
+        network.hidden[0].linear.bias[:, :, 2] = -10.0
+        network.hidden[0].linear.weight[:, 4, 2] = 1.0  # the middle of the window
+        probe = torch.zeros(9, 64)
+        probe[3, 63] = 11.0
+        _, columns = monitored(network, probe)
+        torch.testing.assert_close(columns["dead_fraction"][0], torch.full((6,), 2 / 6))
+        assert (columns["dead_fraction"][1] == 0).all()
+        fires = 3 + 1 / (9 * 64)
+        torch.testing.assert_close(columns["saturated_fraction"][0], torch.full((6,), 1 - fires / 6))
+
+    def test_sign_agreement_of_a_convolution_is_that_of_its_windows(self, make_cell: Any) -> None:
+        """Inputs of one sign agree wherever the window is, zeros around the image have none."""
+        network = Network(make_cell(architecture="cnn", depth=2), 64, 4)
+        for sign, probe in ((1.0, torch.rand(9, 64) + 0.1), (None, torch.randn(9, 64))):
+            _, columns = monitored(network, probe)
+            agreement = columns["sign_agreement"][0]
+            assert (agreement == 1.0).all() if sign else (agreement < 0.8).all()
+
     def test_leaky_units_are_not(self, make_cell: Any, probe: Tensor) -> None:
         network = Network(make_cell(activation="leaky_relu"), 5, 4)
         silence(network, layer=0, units=6)
