@@ -183,6 +183,50 @@ def test_an_analysis_runs_again_for_its_own_parameters_and_code_alone(project: P
     assert "train" not in jobs
 
 
+def test_statements_are_judged(project: Project) -> None:
+    tables = project.work / "results/tables"
+    claims, evidence = (pd.read_csv(tables / f"{name}.csv") for name in ("claims", "evidence"))
+    assert len(claims) == len(yaml.safe_load((ROOT / "report/claims.yaml").read_text())["claims"])
+    assert set(claims["verdict"]) <= {"supported", "contradicted", "inconclusive", "not testable here"}
+    judged = claims[claims["verdict"] != "not testable here"]
+    assert len(judged) > 5
+    assert judged["reason"].str.contains("seeds, and at least").any(), "two seeds decide nothing"
+    assert set(evidence["claim"]) == set(judged["claim"])
+
+
+def test_a_statement_outdates_verdicts_and_no_cell(project: Project, edited: Any) -> None:
+    edited("report/claims.yaml", "\n# changed\n")
+    jobs = project.jobs()
+    assert "claims" in jobs
+    assert not {"train", "tables", "analyse"} & set(jobs)
+
+
+def test_a_statement_of_ones_own_is_checked_before_anything_runs(tmp_path: Path) -> None:
+    fresh = Project(tmp_path)
+    statement = {
+        "id": "mine",
+        "statement": "ReLU wins.",
+        "source": "me",
+        "family": "own",
+        "study": "activation_by_init",
+        "metric": "test_accuracy",
+        "expect": "higher",
+        "evidence": {"name": "contrast", "treatment": "activation == 'rleu'", "control": "activation == 'tanh'"},
+        "rule": {"name": "exceeds", "by": 0.0, "why": "any"},
+    }
+    (fresh.work / "mine.yaml").write_text(yaml.safe_dump({"claims": [statement]}))
+    name = fresh.variant("own")
+    path = fresh.code / f"experiments/{name}.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"claims": ["mine.yaml"]}))
+    printed = fresh.snakemake(config=name, status=1)
+    assert "claim mine: no cell of study activation_by_init satisfies `activation == 'rleu'`" in printed
+    assert "Traceback" not in printed
+    assert not (fresh.work / "results").exists()
+    statement["evidence"]["treatment"] = "activation == 'relu'"  # type: ignore[index]
+    (fresh.work / "mine.yaml").write_text(yaml.safe_dump({"claims": [statement]}))
+    assert fresh.jobs(config=name)["claims"] == 1
+
+
 def test_plan_lists_excluded_cells_with_reasons(project: Project) -> None:
     plan = pd.read_csv(project.work / "results/tables/plan.csv", keep_default_na=False)
     excluded = plan[~plan["included"]]
