@@ -168,21 +168,6 @@ def test_what_measures_time_runs_alone(project: Project) -> None:
     assert project.printed.count("analysis=timing") == 1
 
 
-def test_an_analysis_runs_again_for_its_own_parameters_and_code_alone(project: Project, edited: Any) -> None:
-    values = yaml.safe_load((project.code / "experiments/smoke.yaml").read_text())
-    values["analyses"]["born_dead"]["trials"] = 30
-    (project.code / "experiments/trials.yaml").write_text(yaml.safe_dump(values))
-    jobs = project.jobs(config="trials")
-    assert jobs["analyse"] == 1
-    assert "train" not in jobs
-    edited("report/captions.yaml", "\n# changed\n")
-    assert "analyse" not in project.jobs()
-    edited("src/trainability/analyses/stopwatch.py", "\n# changed\n")
-    jobs = project.jobs()
-    assert jobs["analyse"] == 2
-    assert "train" not in jobs
-
-
 def test_plan_lists_excluded_cells_with_reasons(project: Project) -> None:
     plan = pd.read_csv(project.work / "results/tables/plan.csv", keep_default_na=False)
     excluded = plan[~plan["included"]]
@@ -252,6 +237,21 @@ def test_change_of_the_report_outdates_no_cell(project: Project, edited: Any, fi
     jobs = project.jobs()
     assert not {"train", "data", "preprocess"} & set(jobs)
     assert "report" in jobs
+
+
+def test_an_analysis_runs_again_for_its_own_parameters_and_code_alone(project: Project, edited: Any) -> None:
+    values = yaml.safe_load((project.code / "experiments/smoke.yaml").read_text())
+    values["analyses"]["born_dead"]["trials"] = 30
+    (project.code / "experiments/trials.yaml").write_text(yaml.safe_dump(values))
+    jobs = project.jobs(config="trials")
+    assert jobs["analyse"] == 1
+    assert "train" not in jobs
+    edited("report/captions.yaml", "\n# changed\n")
+    assert "analyse" not in project.jobs()
+    edited("src/trainability/analyses/stopwatch.py", "\n# changed\n")
+    jobs = project.jobs()
+    assert jobs["analyse"] == 2
+    assert "train" not in jobs
 
 
 def test_cell_outside_the_plan_is_named(project: Project) -> None:
