@@ -168,21 +168,6 @@ def test_what_measures_time_runs_alone(project: Project) -> None:
     assert project.printed.count("analysis=timing") == 1
 
 
-def test_an_analysis_runs_again_for_its_own_parameters_and_code_alone(project: Project, edited: Any) -> None:
-    values = yaml.safe_load((project.code / "experiments/smoke.yaml").read_text())
-    values["analyses"]["born_dead"]["trials"] = 30
-    (project.code / "experiments/trials.yaml").write_text(yaml.safe_dump(values))
-    jobs = project.jobs(config="trials")
-    assert jobs["analyse"] == 1
-    assert "train" not in jobs
-    edited("report/captions.yaml", "\n# changed\n")
-    assert "analyse" not in project.jobs()
-    edited("src/trainability/analyses/stopwatch.py", "\n# changed\n")
-    jobs = project.jobs()
-    assert jobs["analyse"] == 2
-    assert "train" not in jobs
-
-
 def test_statements_are_judged(project: Project) -> None:
     tables = project.work / "results/tables"
     claims, evidence = (pd.read_csv(tables / f"{name}.csv") for name in ("claims", "evidence"))
@@ -192,13 +177,6 @@ def test_statements_are_judged(project: Project) -> None:
     assert len(judged) > 5
     assert judged["reason"].str.contains("seeds, and at least").any(), "two seeds decide nothing"
     assert set(evidence["claim"]) == set(judged["claim"])
-
-
-def test_a_statement_outdates_verdicts_and_no_cell(project: Project, edited: Any) -> None:
-    edited("report/claims.yaml", "\n# changed\n")
-    jobs = project.jobs()
-    assert "claims" in jobs
-    assert not {"train", "tables", "analyse"} & set(jobs)
 
 
 def test_a_statement_of_ones_own_is_checked_before_anything_runs(tmp_path: Path) -> None:
@@ -238,6 +216,13 @@ def test_plan_lists_excluded_cells_with_reasons(project: Project) -> None:
 
 def test_second_run_does_nothing(project: Project) -> None:
     assert "Nothing to be done" in project.snakemake()
+
+
+def test_a_statement_outdates_verdicts_and_no_cell(project: Project, edited: Any) -> None:
+    edited("report/claims.yaml", "\n# changed\n")
+    jobs = project.jobs()
+    assert "claims" in jobs
+    assert not {"train", "tables", "analyse"} & set(jobs)
 
 
 def test_single_cell_is_trained_again_to_the_same_bits(project: Project) -> None:
@@ -296,6 +281,21 @@ def test_change_of_the_report_outdates_no_cell(project: Project, edited: Any, fi
     jobs = project.jobs()
     assert not {"train", "data", "preprocess"} & set(jobs)
     assert "report" in jobs
+
+
+def test_an_analysis_runs_again_for_its_own_parameters_and_code_alone(project: Project, edited: Any) -> None:
+    values = yaml.safe_load((project.code / "experiments/smoke.yaml").read_text())
+    values["analyses"]["born_dead"]["trials"] = 30
+    (project.code / "experiments/trials.yaml").write_text(yaml.safe_dump(values))
+    jobs = project.jobs(config="trials")
+    assert jobs["analyse"] == 1
+    assert "train" not in jobs
+    edited("report/captions.yaml", "\n# changed\n")
+    assert "analyse" not in project.jobs()
+    edited("src/trainability/analyses/stopwatch.py", "\n# changed\n")
+    jobs = project.jobs()
+    assert jobs["analyse"] == 2
+    assert "train" not in jobs
 
 
 def test_cell_outside_the_plan_is_named(project: Project) -> None:
