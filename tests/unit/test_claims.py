@@ -59,7 +59,7 @@ def accuracies(effect: float, spread: float = 0.01, seeds: int = SEEDS, draw: in
             value = 0.7 + 0.1 * (init == "large") + better + own[seed]
             rows.append(
                 {"activation": activation, "init": init, "seed": seed, "test_accuracy": value, "steps": 10.0 / value,
-                 "rate_edge": edge if activation == edge.partition(" ")[2] else ""}
+                 "status": "ok", "rate_edge": edge if activation == edge.partition(" ")[2] else ""}
             )  # fmt: skip
     return sheet(rows)
 
@@ -127,14 +127,19 @@ class TestEvidence:
         np.testing.assert_allclose(found.values, np.full((1, 3), 0.02 - 0.4))
 
     def test_trend_is_kendalls_tau_of_each_seed(self) -> None:
-        values = {2: [0.1, 0.3, 0.2], 5: [0.2, 0.2, 0.2], 10: [0.3, 0.1, 0.2]}
+        values = {
+            2: [0.1, 0.3, 0.2, 0.1, np.nan],
+            5: [0.2, 0.2, 0.2, np.nan, 0.1],
+            10: [0.3, 0.1, 0.2, 0.2, np.nan],
+            20: [0.4, 0.0, 0.2, 0.3, 0.3],
+        }
         rows = [
             {"depth": depth, "seed": seed, "dead_fraction": value}
             for depth, some in values.items()
             for seed, value in enumerate(some)
         ]
         found = evidence.Trend(along="depth").effects(sheet(rows, "depth"), METRICS["dead_fraction"], "dead_fraction")
-        assert found.values.tolist() == [[1.0, -1.0, 0.0]]
+        np.testing.assert_allclose(found.values, [[1.0, -1.0, 0.0, 1.0, np.nan]])
 
     def test_reordering_is_the_share_of_pairs_that_change_places(self) -> None:
         tuned, fixed = {"a": 1.0, "b": 2.0, "c": 3.0}, {"a": 2.0, "b": 1.0, "c": 3.0}
@@ -274,6 +279,11 @@ class TestJudging:
     )
     def test_an_edge_of_the_grid_counts_for_the_side_that_lost(self, edge: str, expect: str, expected: str) -> None:
         assert judging.judge(claim(expect=expect), accuracies(0.1, edge=edge)).verdict == expected
+
+    def test_an_edge_counts_for_nothing_where_no_run_learns(self) -> None:
+        table = accuracies(0.1, edge="low sigmoid")
+        table.frame.loc[table.frame.activation == "sigmoid", "status"] = "stalled"
+        assert judging.judge(claim(), table).verdict == SUPPORTED
 
     def test_holm_corrects_within_a_family(self) -> None:
         """Seven claims of eight seeds: 7 / 256 is more than 0.025, 6 / 256 is less."""

@@ -66,6 +66,10 @@ class Evidence(Component):
         """Whether runs at all learning rates take part, not those at the chosen one alone."""
         return False
 
+    def unit(self, metric: Metric) -> str:
+        """What an effect of 1 is."""
+        return metric.unit
+
     def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
         """The effects; raises NothingComparedError where no setting has all sides."""
         raise NotImplementedError
@@ -182,7 +186,10 @@ class Spread(Evidence):
 
 @EVIDENCE.register
 class Trend(Evidence):
-    """Kendall's tau-b of the metric along an ordered factor or the learning rate, unit by unit: 1 if it only rises."""
+    """Kendall's tau-b of the metric along an ordered factor or the learning rate, unit by unit: 1 if it only rises.
+
+    Values that a unit lacks (a diverged run has no dead units) are left out of its trend; three are the least.
+    """
 
     name: Literal["trend"] = "trend"
     along: Literal[(*FACTORS, RATE)]  # type: ignore[valid-type]
@@ -190,6 +197,9 @@ class Trend(Evidence):
     @property
     def every_rate(self) -> bool:
         return bool(self.along == RATE)
+
+    def unit(self, metric: Metric) -> str:
+        return "tau"
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -220,6 +230,9 @@ class Reordering(Evidence):
     def every_rate(self) -> bool:
         return True
 
+    def unit(self, metric: Metric) -> str:
+        return "share"
+
     @property
     def free(self) -> tuple[str, ...]:
         return (self.across,)
@@ -235,8 +248,10 @@ class Reordering(Evidence):
 
 
 def _tau(one: Array, other: Array) -> float:
-    """Kendall's tau-b; without a trend where all values are equal, and unknown where one is missing."""
-    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+    """Kendall's tau-b of the pairs that are known, three at least; 0 where all values are equal."""
+    known = np.isfinite(one) & np.isfinite(other)
+    one, other = one[known], other[known]
+    if len(one) < 3:
         return float("nan")
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
@@ -282,5 +297,10 @@ def _stacked(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _edge(rows: pd.DataFrame) -> bool:
-    """Whether the chosen rate of some of the rows lies on the edge of its grid."""
-    return "rate_edge" in rows and bool((rows["rate_edge"].fillna("") != "").any())
+    """Whether the chosen rate of some of the rows lies on the edge of its grid.
+
+    Where no run learns at any rate, none was chosen for what it brings, and nothing says that the next one would do.
+    """
+    if "rate_edge" not in rows:
+        return False
+    return bool(((rows["rate_edge"].fillna("") != "") & (rows["status"] == "ok")).any())

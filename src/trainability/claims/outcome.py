@@ -50,7 +50,7 @@ def _row(one: Judgement, p_holm: float, settings: list[dict[str, Any]], source: 
         "estimate": one.estimate.value,
         "low": one.estimate.low,
         "high": one.estimate.high,
-        "unit": claim.measure.unit,
+        "unit": claim.evidence.unit(claim.measure),
         "n": one.effects.shape[1],
         "settings": len(one.effects),
         "lowest_setting": min(estimates, default=float("nan")),
