@@ -58,7 +58,7 @@
         );
         shown += Number(!row.hidden);
       }
-      output.value = `${shown} of ${rows.length} cells`;
+      output.value = `${shown} of ${rows.length} ${form.dataset.noun}s`;
     };
     form.addEventListener("input", filter);
     form.addEventListener("reset", () => setTimeout(filter)); // once the fields are empty
@@ -117,6 +117,16 @@
     button.hidden = false;
     for (const target of [button, image]) target.addEventListener("click", () => enlarge(image));
   }
+
+  // A link may lead into what is folded up.
+  const reveal = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    const folded = all("details:not([open])").filter((details) => details.contains(target));
+    for (const details of folded) details.open = true;
+    if (folded.length) target.scrollIntoView();
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
 
   // Contents: open beside the text, folded above it on a small screen, the section in view marked.
   const contents = document.querySelector("nav details");

@@ -9,6 +9,7 @@ rule report:
         plan="results/tables/plan.csv",
         tables=expand("results/tables/{table}.parquet", table=["runs", "cells", "curves", "layers"]),
         figures=expand("results/figures/{figure}.{kind}", figure=FIGURES, kind=["svg", "csv", "json"]),
+        verdicts=rules.claims.output,
         records=expand("results/cells/{cell}/record.json", cell=CELLS),
         datasets=expand("results/data/{dataset}/dataset.json", dataset=DATASETS),
         preprocessings=sorted({f"results/data/{cell.inputs}/preprocessing.json" for cell in CELLS.values()}),

@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from markupsafe import Markup
 
-from trainability import blueprint, health, seeding
+from trainability import blueprint, charts, health, seeding
 from trainability.activations import Activation
 from trainability.architectures import Architecture
 from trainability.cell import Cell
 from trainability.datasets import Dataset, FashionMnist
 from trainability.initializers import Initializer
 from trainability.rate_schedules import RateSchedule
-from trainability.reference import charts
 from trainability.registry import Component
 
 SPAN, POINTS = 5.0, 251  # activations are drawn on [-SPAN, SPAN]

@@ -30,6 +30,7 @@ from trainability.report import (
     method,
     origin,
     sentences,
+    verdicts,
 )
 from trainability.report.blocks import Block, Figure, Items, Prose, Section
 from trainability.report.material import Material
@@ -100,6 +101,7 @@ def abstract(found: Material) -> Prose:
     return Prose(
         (
             " ".join((sentences.scope(found), sentences.fates(found))),
+            verdicts.summary(found),
             " ".join(
                 (
                     f"Activations are compared at the base setting, with initialisation `{base.init.label}` and "
@@ -124,6 +126,8 @@ def sections(found: Material, figures: Mapping[str, Figure]) -> list[Section]:
 
     spreads = effects.spreads(found)
     parts = [
+        Section("verdicts", "Verdicts", verdicts.overview(found)),
+        Section("statements", "Statements and their evidence", verdicts.statements(found)),
         Section("question", "What was asked", [catalogue.studies(found)]),
         Section("method", "How it was measured", [Items(method.items(found)), glossary.table(found)]),
         Section(

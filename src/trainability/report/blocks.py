@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from markupsafe import Markup
+
 
 @dataclass(frozen=True)
 class Prose:
@@ -87,7 +89,8 @@ class Entry:
 
     text: str
     sort: float | str | None = None
-    style: str = ""  # ok, diverged, stalled, edge, or command
+    style: str = ""  # ok, diverged, stalled, edge, command, or a verdict with hyphens
+    link: str = ""  # to an id on the page
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Entry, ...], ...]
     searchable: bool = False
+    noun: str = "cell"  # what a row is
     notes: tuple[str, ...] = ()
 
     @property
@@ -114,7 +118,31 @@ class Table:
         return runs if any(name for name, _ in runs) else []
 
 
-Block = Prose | Items | Commands | Listing | Figure | Table
+@dataclass(frozen=True)
+class Statement:
+    """A statement with its verdict and what it rests on; `id` is what links point at."""
+
+    id: str
+    text: str
+    verdict: Entry
+    reason: str
+    facts: tuple[tuple[str, str], ...]
+    plot: Markup | None
+    data: Table | None  # the numbers behind the plot
+
+
+@dataclass(frozen=True)
+class Group:
+    """Statements, folded up under a title with their verdicts counted."""
+
+    kind: ClassVar[str] = "group"
+    id: str
+    title: str
+    counts: tuple[Entry, ...]
+    statements: tuple[Statement, ...]
+
+
+Block = Prose | Items | Commands | Listing | Figure | Table | Group
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,10 @@ from trainability.cell import FACTORS, Cell
 from trainability.config import Config
 from trainability.plan import Plan, included
 
+NUMBERS = (
+    "estimate", "low", "high", "lowest_setting", "highest_setting", "effect_size", "p", "p_holm",
+)  # of verdicts; all may be missing  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Material:
@@ -24,6 +28,8 @@ class Material:
     plan: Plan
     cells: pd.DataFrame  # a row per trained cell, at its selected learning rate
     runs: pd.DataFrame  # a row per run
+    claims: pd.DataFrame  # a row per statement
+    evidence: pd.DataFrame  # a row per statement and setting
     records: Mapping[str, Mapping[str, Any]]  # record.json by cell
     datasets: Mapping[str, Mapping[str, Any]]  # dataset.json by label
     preprocessings: Mapping[tuple[str, str], Mapping[str, Any]]  # preprocessing.json by labels of both
@@ -77,6 +83,8 @@ def load(settings: Config, plan: Plan, tables: Path, cells: Path, data: Path, sn
         plan,
         read_table(tables / "cells.parquet"),
         read_table(tables / "runs.parquet"),
+        read_verdicts(tables / "claims.csv"),
+        read_verdicts(tables / "evidence.csv"),
         {cell.key: files.load_json(cells / cell.key / "record.json") for cell in trained},
         {
             cell.dataset.label: files.load_json(data / cell.dataset.slug / "dataset.json")
@@ -96,6 +104,14 @@ def read_table(path: Path) -> pd.DataFrame:
     """A table that the workflow wrote."""
     try:
         return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise files.CorruptFileError(f"{path} is missing. Run snakemake to make it.") from None
+
+
+def read_verdicts(path: Path) -> pd.DataFrame:
+    """A table of verdicts: without a value, numbers are NaN and text is empty."""
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in NUMBERS})
     except FileNotFoundError:
         raise files.CorruptFileError(f"{path} is missing. Run snakemake to make it.") from None
 

@@ -7,11 +7,14 @@ from typing import Any
 
 from trainability import health, outcome, schedule, statistics
 from trainability.cell import Factors
+from trainability.claims import Claim
+from trainability.claims.verdicts import Equivalent, Exceeds
 from trainability.report import sentences
 from trainability.report.material import Material
 from trainability.report.wording import PERCENT, count, goal, listing, plain, short
 
 RECIPE = ("optimizer", "schedule", "batch_size", "epochs", "augmentation", "label_smoothing", "gradient_clipping")
+RULES_IN_USE = {rule.name: rule for rule in (Exceeds(by=0.0, why="any"), Equivalent(within=1.0, why="any"))}
 NOUNS = {"init": "initialisation", "optimizer": "optimiser"}
 
 
@@ -29,6 +32,8 @@ def items(material: Material) -> tuple[tuple[str, str], ...]:
         ("Dead and saturated units", dead(material)),
         ("Diverged and stalled runs", failures(material)),
         ("Intervals", intervals()),
+        ("Verdicts", verdicts()),
+        ("What verdicts rest on", doubts()),
     )
 
 
@@ -179,6 +184,37 @@ def intervals() -> str:
         f"{statistics.RESAMPLES:,} resamples for means and medians, Wilson's score interval for shares of seeds. They "
         "say how much a figure would move with other seeds. They say nothing about other data, sizes or rates, and "
         "they are not corrected for the number of comparisons."
+    )
+
+
+def verdicts() -> str:
+    """The rules, with their constants."""
+    larger, alike = RULES_IN_USE["exceeds"], RULES_IN_USE["equivalent"]
+    wide, narrow = (f"{100 * rule.confidence:g}{PERCENT}" for rule in (larger, alike))
+    return (
+        "A statement names what is compared and the smallest effect of interest, both written down before the results. "
+        "Treatment and control are paired seed by seed within each setting, which is the values of all other factors. "
+        "The effect is the mean over settings and seeds; of steps and rates the median, in which a run that never "
+        "reaches its target is infinitely slow. Its interval resamples the seeds of all settings together "
+        f"({statistics.RESAMPLES:,} resamples). Supported: the whole {wide} interval lies on the statement's side of the "
+        "smallest effect; contradicted: all of it lies on the other side, be the effect opposite or too small; else "
+        f"inconclusive. That there is no difference is supported where the {narrow} interval lies within the bounds (two "
+        f"one-sided tests, Schuirmann 1987), and contradicted where the {wide} interval lies outside them."
+    )
+
+
+def doubts() -> str:
+    """What makes a verdict inconclusive after all."""
+    larger, alike = RULES_IN_USE["exceeds"], RULES_IN_USE["equivalent"]
+    seeds = Claim.model_fields["seeds"].default
+    return (
+        "p is that of a one-sided, exact sign test over seeds, corrected by Holm's method (1979) for the statements of a "
+        f"family; a verdict with more than {larger.level:g} ({alike.level:g} for no difference) is inconclusive. So is "
+        f"one on fewer seeds than the statement asks for, {seeds} where it says nothing else, and one that does not "
+        "stand without the settings in which a rate was chosen on the edge of the grid, if a better rate beyond it would "
+        "have helped the other side. Each is judged again with both sides at one fixed rate, and statements about steps "
+        "with misses counted as arrivals at the end of training; these, and verdicts on single settings, are at face "
+        "value, without a correction."
     )
 
 

@@ -29,6 +29,7 @@ REFERENCES = (
     "classification. ICCV; arXiv:1502.01852.",
     "Hesterberg 2015. What teachers should know about the bootstrap: resampling in the undergraduate statistics "
     "curriculum. The American Statistician 69(4); arXiv:1411.5279.",
+    "Holm 1979. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6(2).",
     "Ioffe & Szegedy 2015. Batch normalization: accelerating deep network training by reducing internal covariate "
     "shift. ICML; arXiv:1502.03167.",
     "Krizhevsky, Sutskever & Hinton 2012. ImageNet classification with deep convolutional neural networks. NIPS.",
@@ -36,6 +37,13 @@ REFERENCES = (
     "Lu, Shin, Su & Karniadakis 2019. Dying ReLU and initialization: theory and numerical examples. arXiv:1903.06733.",
     "Maas, Hannun & Ng 2013. Rectifier nonlinearities improve neural network acoustic models. ICML workshop on deep "
     "learning for audio, speech and language processing.",
+    "Mishkin & Matas 2016. All you need is a good init. ICLR; arXiv:1511.06422.",
+    "Mishkin, Sergievskiy & Matas 2016. Systematic evaluation of CNN advances on the ImageNet. arXiv:1606.02228.",
+    "Schuirmann 1987. A comparison of the two one-sided tests procedure and the power approach for assessing the "
+    "equivalence of average bioavailability. Journal of Pharmacokinetics and Biopharmaceutics 15(6).",
+    "Wadia, Duckworth, Schoenholz, Dyer & Sohl-Dickstein 2021. Whitening and second order optimization both make "
+    "information in the dataset unusable during training, and can reduce or prevent generalization. ICML; "
+    "arXiv:2008.07545.",
     "Wilson 1927. Probable inference, the law of succession, and statistical inference. Journal of the American "
     "Statistical Association 22.",
 )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 WIDTH, HEIGHT = 360, 240  # CSS pixels; type is 12 of them, legible where a phone shows the chart a little smaller
 LEFT, RIGHT, TOP, BOTTOM = 54, 16, 26, 40
-STYLES = ("first", "second", "third", "fourth")  # classes that report/reference.css draws
+STYLES = ("first", "second", "third", "fourth")  # classes that report/style.css draws
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,11 @@ def _frame(x: Scale, y: Scale, across: str, alt: str, marks: Sequence[Markup]) -
     grid = []
     for tick, place in zip(x.ticks, x(x.ticks), strict=True):
         line = '<path class="{}" d="M{:.1f},{}V{}"/><text class="middle" x="{:.1f}" y="{}">{}</text>'
-        label = (place, HEIGHT - BOTTOM + 16, _number(tick))
+        label = (place, HEIGHT - BOTTOM + 16, number(tick))
         grid.append(Markup(line).format(_grid(tick), place, TOP, HEIGHT - BOTTOM, *label))
     for tick, place in zip(y.ticks, y(y.ticks), strict=True):
         line = '<path class="{}" d="M{},{:.1f}H{}"/><text class="end" x="{}" y="{:.1f}">{}</text>'
-        grid.append(Markup(line).format(_grid(tick), LEFT, place, WIDTH - RIGHT, LEFT - 6, place + 4, _number(tick)))
+        grid.append(Markup(line).format(_grid(tick), LEFT, place, WIDTH - RIGHT, LEFT - 6, place + 4, number(tick)))
     name = Markup('<text class="middle" x="{}" y="{}">{}</text>').format(
         (LEFT + WIDTH - RIGHT) // 2, HEIGHT - 6, across
     )
@@ -98,5 +98,5 @@ def _grid(tick: float) -> str:
     return "zero" if abs(tick) < 1e-12 else "grid"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     return f"{0.0 if abs(value) < 1e-12 else value:.6g}".replace("-", "\N{MINUS SIGN}")
