@@ -23,6 +23,8 @@ DEAD_LOOSE = 1e-2  # the same count under a tenfold threshold shows how much the
 SATURATED = 5e-3  # of the steepest derivative: below it a (unit, example) pair counts as flat
 DISTINCT = 1e-5  # relative tolerance within which two units have the same incoming weights
 
+CACHED = 2**13  # pre-activations of a run that are judged at a time, so that what is made of them stays in the cache
+
 UNITS = (
     "dead_fraction",
     "dead_fraction_strict",
@@ -102,12 +104,16 @@ def _slopes(layer: Hidden) -> tuple[Tensor, Tensor]:
 
     The share is NaN where a pre-activation is not finite.
     """
-    a = layer.a
-    slopes = layer.activation.backward(torch.ones_like(a), layer.z, a, *layer.arguments).abs_()
-    highest = slopes.amax(1)
-    balance = slopes.sub_(SATURATED * layer.activation.steepest).sign_().mean((1, 2))  # share above less share below
-    lost = torch.where(layer.z.sum((1, 2)).isfinite(), 0.0, torch.nan)
-    return highest, (1.0 - balance) / 2.0 + lost
+    flat = SATURATED * layer.activation.steepest
+    rows = max(1, CACHED // layer.z.shape[-1])
+    parts, balance, total = [], torch.zeros_like(layer.z[:, 0, 0]), torch.zeros_like(layer.z[:, 0, 0])
+    for z, a in zip(layer.z.split(rows, 1), layer.a.split(rows, 1), strict=True):
+        slopes = layer.activation.backward(torch.ones_like(a), z, a, *layer.arguments).abs_()
+        parts.append(slopes.amax(1))
+        balance += slopes.sub_(flat).sign_().sum((1, 2))  # pairs above less pairs below
+        total += z.sum((1, 2))
+    lost = torch.where(total.isfinite(), 0.0, torch.nan)
+    return torch.stack(parts).amax(0), (1.0 - balance / layer.z[0].numel()) / 2.0 + lost
 
 
 def weights(network: Network, before_update: list[Tensor] | None) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 FIRST = 8  # the first evaluated step after 0
 RATIO = 2**0.5  # between the steps of neighbouring evaluations
-PROBE_RATIO = 8.0  # between the steps of neighbouring measurements of the probe
+PROBE_RATIO = RATIO**7  # between the steps of neighbouring measurements of the probe
 
 
 def evaluations(total: int) -> list[int]:
@@ -17,7 +17,7 @@ def evaluations(total: int) -> list[int]:
 
 
 def probes(total: int) -> list[int]:
-    """The evaluations at which the probe is measured too: 0, 8, 64, 512, ..., and the last."""
+    """The evaluations at which the probe is measured too: 0, 8, 91, 1024, ..., and the last."""
     return _spaced(PROBE_RATIO, total)
 
 

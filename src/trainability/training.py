@@ -21,7 +21,7 @@ from trainability.network import Mode, Network
 from trainability.outcome import TRAIN, VALIDATION, History, Outcome, judge
 from trainability.prepared import Arrays
 
-EVALUATION_BATCH = 256
+EVALUATION_BATCH = 96  # few enough that a layer of the stack stays in the cache
 
 
 def train(

@@ -132,7 +132,7 @@ def evaluation(material: Material) -> str:
     return (
         f"Validation loss and accuracy are taken {_count(schedule.evaluations, totals)} times: before training, then "
         f"from step {schedule.FIRST} at steps that grow by a factor of the square root of 2, and after the last one. "
-        f"At {_count(schedule.probes, totals)} of these, a factor of {schedule.PROBE_RATIO:g} apart, what happens "
+        f"At {_count(schedule.probes, totals)} of these, a factor of {schedule.PROBE_RATIO:.0f} apart, what happens "
         f"inside the layers and the training loss are measured too, on a fixed probe of {probe} training images. "
         "Validation and test use the running statistics of batch normalization, the probe its batch statistics. Final "
         "figures are those after the last step, never those of the best epoch."
