@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from trainability.claims.verdicts import CONTRADICTED, VERDICTS
+
 ROOT = Path(__file__).parents[1]
 MARKED = re.compile(r"(<!-- results -->\n).*(<!-- end of results -->)", re.DOTALL)
 
@@ -44,6 +46,19 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def verdicts() -> str:
+    """How many statements came out how, and those that the data contradict or leave open."""
+    claims = pd.read_csv(ROOT / "results/tables/claims.csv", keep_default_na=False)
+    counts = claims["verdict"].value_counts()
+    said = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
+    lines = [
+        f"Of {len(claims)} statements of the textbook, judged on these networks: {said}. **Contradicted here:**",
+        "",
+    ]
+    lines += [f"- {statement}" for statement in claims.loc[claims["verdict"] == CONTRADICTED, "statement"]]
+    return "\n".join([*lines, ""])
+
+
 def _row(row: pd.Series, target: float) -> str:
     steps = f"steps_to_{target:g}"
     median, low, high = (_steps(row[f"median_{steps}{end}"]) for end in ("", "_low", "_high"))
@@ -64,7 +79,7 @@ def _steps(value: float) -> str:
 
 if __name__ == "__main__":
     readme = ROOT / "README.md"
-    text, places = MARKED.subn(lambda found: found[1] + table() + found[2], readme.read_text())
+    text, places = MARKED.subn(lambda found: found[1] + table() + "\n" + verdicts() + found[2], readme.read_text())
     if places != 1:
         raise SystemExit("README.md must hold the two marks of the results table once")
     readme.write_text(text)
