@@ -82,7 +82,7 @@ _DIGITS = Workload("digits-4x64", "digits", 64, False, 32, 20, (0.003, 0.005, 0.
 _FASHION = Workload("fashion-4x256", "fashion", 256, False, 128, 6, (0.005, 0.01, 0.02, 0.03, 0.05), 256)
 # Its output layer sees every position: with their mean, three epochs would not be enough to learn equally well.
 _CNN = Workload(
-    "fashion-cnn", "fashion-2000", 8, False, 64, 3, _DIGITS.learning_rates, 256,
+    "fashion-cnn", "fashion-2000", 8, False, 64, 3, (0.002, 0.003, 0.005, 0.007, 0.01), 256,
     architecture={"name": "cnn", "kernel": 3, "convolutions": 2, "pooling": "max", "growth": 2, "head": "flatten"},
 )  # fmt: skip
 WORKLOADS = {
