@@ -75,7 +75,8 @@ class Magnitude:
         if self.kind in ABSOLUTE:
             return value + (PERCENT if self.unit == "share" else "")
         if self.unit == "doublings":
-            return f"infinitely {word}" if value == INFINITE else f"{word} by a factor of {value}"
+            by_factor = f"{word} by a factor of {value}" if value != "1" else "a factor of 1"
+            return f"infinitely {word}" if value == INFINITE else by_factor
         return f"{value}{' points' if self.unit == 'share' else ''} {word}"
 
     def _number(self, value: float, beside: tuple[float, ...] = ()) -> str:
