@@ -347,6 +347,7 @@ def magnitude(unit: str = "share", kind: str = "contrast", **values: object) -> 
         (magnitude(), (-0.123, -0.15, 0.01), "12.3 points lower [\N{MINUS SIGN}1.0, 15.0]"),
         (magnitude(expect="lower"), (0.001, 0.001, 0.001), "0.10 points lower"),
         (magnitude(), (nan, nan, nan), wording.NONE),
+        (magnitude("doublings"), (0.0, -1, 1), "a factor of 1 [1/2, 2]"),
         (magnitude("doublings"), (1, -1, inf), "higher by a factor of 2 [1/2, ∞]"),
         (magnitude("doublings", expect="lower"), (inf, 1, inf), "infinitely lower [2, ∞]"),
         (magnitude("doublings", expect="lower"), (-inf, -inf, 1), "infinitely higher [1/2, ∞]"),
