@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from trainability import config, datasets, files, plan, prepared, record, tables, training
+from trainability.claims import Claim, outcome, sheets
 from trainability.figures import FIGURES
 
 SOURCES = Path(__file__).parents[1] / "report"
@@ -27,6 +31,32 @@ CONFIG: dict[str, Any] = {
             "exclude": [{"when": "activation == 'elu' and init == 'xavier_normal'", "reason": "two are enough"}],
         }
     },
+}
+KINDS = {
+    "contrast": {"name": "contrast", "treatment": "activation == 'elu'", "control": "activation == 'relu'"},
+    "level": {"name": "level", "where": "activation == 'relu'"},
+}
+RULE = {"name": "exceeds", "by": 0.02, "why": "two points"}
+
+
+def claim(name: str, kind: str = "contrast", **values: Any) -> Claim:
+    """A statement on the sample."""
+    common = {"statement": f"Statement {name}.", "source": "A paper", "family": "some-family", "study": "activations"}
+    common |= {"metric": "test_accuracy", "expect": "higher", "evidence": KINDS[kind], "rule": RULE, "seeds": 2}
+    return Claim.model_validate(common | {"id": name} | values)
+
+
+CLAIMS = (
+    claim("faster", metric="steps", expect="lower", rule={"name": "exceeds", "factor": 1.5, "why": "half"}),
+    claim("better", published="five points"),
+    claim("alike", expect="either", rule={"name": "equivalent", "within": 0.01, "why": "a point"}),
+    claim("elsewhere", study="other", family="another"),
+    claim("level", "level", metric="dead_fraction", expect="lower", rule=RULE | {"by": -0.1}),
+)
+# Two seeds decide nothing, so two verdicts are stand-ins, one of them with an infinite bound.
+DECIDED = {
+    "faster": {"verdict": "supported", "reason": "", "estimate": 1.0, "low": math.log2(1.6), "high": math.inf},
+    "better": {"verdict": "contradicted", "reason": "", "estimate": -0.123, "low": -0.2, "high": -0.05},
 }
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="200pt" viewBox="0 0 {width} 200">'
@@ -50,6 +80,7 @@ class Sample:
             self._train(cell)
         collected = tables.collect(self.plan, self.cells, self.settings.targets)
         tables.write(collected, self.tables)
+        self._judge(collected["runs"], collected["cells"])
         for number, name in enumerate(FIGURES):
             self._draw(name, 700 if number % 2 else 300)
         return self
@@ -72,6 +103,12 @@ class Sample:
         outcome = training.train(cell, arrays, manifest["classes"])
         times = {"started": "2026-01-01T00:00:00+00:00", "ended": "2026-01-01T00:01:00+00:00"}
         record.write(self.cells / cell.key, cell, outcome, manifest, times, 1.5)
+
+    def _judge(self, runs: pd.DataFrame, cells: pd.DataFrame) -> None:
+        judged = outcome.tables(CLAIMS, sheets.Tables(self.settings, runs, cells, {}))
+        rows = [row | DECIDED.get(row["claim"], {}) for row in judged["claims"].to_dict("records")]
+        pd.DataFrame(rows).to_csv(self.tables / "claims.csv", index=False)
+        judged["evidence"].to_csv(self.tables / "evidence.csv", index=False)
 
     def _draw(self, name: str, width: int) -> None:
         self.figures.mkdir(parents=True, exist_ok=True)

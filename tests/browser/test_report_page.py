@@ -64,7 +64,7 @@ def test_a_click_and_a_key_sort_the_cells(open_page: Open) -> None:
 
 def test_filters_narrow_the_cells_and_announce_how_many(open_page: Open) -> None:
     page = open_page()
-    form = page.locator("form.search")
+    form = page.locator("form[data-table=table-cells]")
     assert form.locator("output").inner_text() == "6 of 6 cells"
     assert form.locator("output").get_attribute("aria-live") == "polite"
     form.locator(f"select[data-column='{index_of(page, 'activation')}']").select_option("elu")
@@ -75,7 +75,55 @@ def test_filters_narrow_the_cells_and_announce_how_many(open_page: Open) -> None
     form.get_by_label("Search").fill("nothing like it")
     assert form.locator("output").inner_text() == "0 of 6 cells"
     form.get_by_role("button", name="Show all").click()
-    page.wait_for_function("document.querySelector('form.search output').value === '6 of 6 cells'")
+    page.wait_for_function("document.querySelector('form[data-table=table-cells] output').value === '6 of 6 cells'")
+
+
+def test_verdicts_are_filtered_by_their_word(open_page: Open) -> None:
+    page = open_page()
+    form = page.locator("form[data-table=table-verdicts]")
+    assert form.locator("output").inner_text() == "5 of 5 statements"
+    for verdict, number in (("contradicted", 1), ("not testable here", 1), ("inconclusive", 2)):
+        form.get_by_label("verdict").select_option(verdict)
+        assert form.locator("output").inner_text() == f"{number} of 5 statements"
+        marks = page.locator("#table-verdicts tbody tr:not([hidden]) .mark").all_inner_texts()
+        assert [text.strip() for text in marks] == [verdict] * number
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_link_opens_the_evidence_of_its_statement(open_page: Open, script: bool) -> None:
+    page = open_page(java_script_enabled=script, reduced_motion="reduce")
+    assert not page.locator("#claim-better .plot svg").is_visible()
+    page.locator("#table-verdicts a[href='#claim-better']").click()
+    page.locator("#claim-better .plot svg").wait_for(state="visible")
+    box = page.locator("#claim-better h4").bounding_box()
+    assert 0 <= box["y"] < 450
+    assert not page.locator("#claim-elsewhere").is_visible()  # of another family
+    page.goto(page.url.split("#")[0] + "#claim-elsewhere")
+    page.locator("#claim-elsewhere").wait_for(state="visible")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_forest_plots_stand_out_in_both_themes(open_page: Open, scheme: str) -> None:
+    page = open_page(color_scheme=scheme)
+    page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+    paper = page.locator("body").evaluate("b => getComputedStyle(b).backgroundColor")
+    shade = page.locator(".forest .claimed").first.evaluate("e => getComputedStyle(e).fill")
+    assert shade != paper
+    for part, style in ((".setting", "fill"), (".diamond", "fill"), (".interval", "stroke"), (".border", "stroke")):
+        color = page.locator(f".forest {part}").first.evaluate(f"e => getComputedStyle(e).{style}")
+        for behind in (paper, shade):
+            assert contrast(color, behind) >= 3, f"{part} {color} on {behind}"
+
+
+def luminance(color: str) -> float:
+    red, green, blue = (int(part) / 255 for part in re.findall(r"\d+", color)[:3])
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def test_the_command_of_a_row_is_copied(open_page: Open, sample: Sample) -> None:
@@ -102,7 +150,7 @@ def test_figures_open_large_and_can_be_saved(open_page: Open, tmp_path: Path) ->
         assert (tmp_path / kind).read_text().startswith(start)
 
 
-@pytest.mark.parametrize("width", [375, 768, 1280])
+@pytest.mark.parametrize("width", [375, 390, 768, 1280])
 def test_the_page_never_scrolls_sideways(open_page: Open, width: int) -> None:
     page = open_page(width)
     page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
@@ -139,6 +187,11 @@ def test_text_stands_out_in_both_themes(open_page: Open, scheme: str) -> None:
         "a.svg",
         "code",
         "select",
+        "#table-verdicts .mark.supported",
+        "#table-verdicts .mark.contradicted",
+        "#table-verdicts .mark.inconclusive",
+        "#table-verdicts .mark.not-testable-here",
+        "#table-verdicts a",
     ):
         contrast = page.locator(selector).first.evaluate(LUMINANCE)
         assert contrast >= 4.5, f"{selector}: {contrast:.1f}"
@@ -163,7 +216,7 @@ def test_without_script_everything_can_still_be_read(open_page: Open) -> None:
     page = open_page(java_script_enabled=False)
     assert page.locator("#table-cells tbody tr").count() == 6
     assert page.locator("nav a").first.is_visible()
-    assert not page.locator("form.search").is_visible()
+    assert page.locator("form.search:visible").count() == 0
     assert page.locator("#table-cells code").first.is_visible()
 
 
@@ -171,6 +224,7 @@ def test_paper_gets_the_text_and_not_the_tools(open_page: Open) -> None:
     page = open_page()
     page.emulate_media(media="print", color_scheme="dark")
     assert not page.locator("nav").is_visible()
-    assert not page.locator("form.search").is_visible()
+    assert page.locator("form.search:visible").count() == 0
     assert page.locator("#table-cells .labels th button").first.is_visible()
+    assert page.locator("#claim-better .plot svg").is_visible()
     assert page.locator("#abstract p").first.evaluate("p => getComputedStyle(p).color") == "rgb(0, 0, 0)"

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from pydantic import Field
 
-from trainability import activations, cell, cli, health, reference, registry
+from trainability import activations, cell, charts, cli, health, reference, registry
 from trainability.activations import ACTIVATIONS
 from trainability.files import CorruptFileError
 from trainability.initializers import INITIALIZERS
-from trainability.reference import CHAPTERS, Chapter, charts, entries, exhibits, formulas
+from trainability.reference import CHAPTERS, Chapter, entries, exhibits, formulas
 from trainability.registry import Component, Registry
 
 if TYPE_CHECKING:

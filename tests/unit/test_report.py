@@ -10,19 +10,24 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+import report_sample
 import yaml
-from report_sample import Sample
+from report_sample import CLAIMS, Sample
 
 from trainability import config, files, health, outcome, report
+from trainability.claims import verdicts as claim_verdicts
 from trainability.report import (
     catalogue,
     comparisons,
     effects,
+    forest,
     illustrations,
+    magnitudes,
     material,
     method,
     origin,
     sentences,
+    verdicts,
     wording,
 )
 from trainability.statistics import Estimate
@@ -327,6 +332,152 @@ def test_records_that_disagree_are_all_listed(found: material.Material) -> None:
     assert terms["Trained"] == "2026-01-01 00:00:00 UTC to 2026-01-01 00:01:00 UTC"
 
 
+# Verdicts
+
+
+def magnitude(unit: str = "share", kind: str = "contrast", **values: object) -> magnitudes.Magnitude:
+    row = {"compared": f"{kind} of something", "metric": "dead units", "expect": "higher", "unit": unit}
+    return magnitudes.Magnitude.of(row | {"rule": "exceeds", "smallest_effect": 0.02} | values)
+
+
+@pytest.mark.parametrize(
+    ("effects_are", "estimate", "text"),
+    [
+        (magnitude(), (0.123, 0.1, 0.15), "12.3 points higher [10.0, 15.0]"),
+        (magnitude(), (-0.123, -0.15, 0.01), "12.3 points lower [\N{MINUS SIGN}1.0, 15.0]"),
+        (magnitude(expect="lower"), (0.001, 0.001, 0.001), "0.10 points lower"),
+        (magnitude(), (nan, nan, nan), wording.NONE),
+        (magnitude("doublings"), (0.0, -1, 1), "a factor of 1 [1/2, 2]"),
+        (magnitude("doublings"), (1, -1, inf), "higher by a factor of 2 [1/2, ∞]"),
+        (magnitude("doublings", expect="lower"), (inf, 1, inf), "infinitely lower [2, ∞]"),
+        (magnitude("doublings", expect="lower"), (-inf, -inf, 1), "infinitely higher [1/2, ∞]"),
+        (
+            magnitude("doublings"),
+            (23, 20, 33),
+            "higher by a factor of 8.4\N{MULTIPLICATION SIGN}10⁶ [10⁶, 8.6\N{MULTIPLICATION SIGN}10⁹]",
+        ),
+        (magnitude(kind="level", expect="lower"), (-0.02, -0.05, 0.0), "2.0 % [0.0, 5.0]"),
+        (magnitude(kind="trend"), (0.5, 0.25, 1.0), "0.5 [0.25, 1]"),
+        (magnitude(kind="spread", expect="lower"), (0.1, 0.05, 0.2), "10.0 points narrower [5.0, 20.0]"),
+        (
+            magnitude("doublings", metric="steps to the middle target", expect="lower"),
+            (1, 1, 1),
+            "fewer by a factor of 2",
+        ),
+    ],
+)
+def test_effects_are_written_for_people(
+    effects_are: magnitudes.Magnitude, estimate: tuple[float, ...], text: str
+) -> None:
+    assert read(effects_are.effect(Estimate(*estimate))) == text
+
+
+@pytest.mark.parametrize(
+    ("effects_are", "text", "claimed"),
+    [
+        (magnitude(), "higher by more than 2 points", (2, inf)),
+        (magnitude(expect="lower", smallest_effect=0.0), "lower, by however little", (0, inf)),
+        (magnitude(smallest_effect=-0.01), "at most 1 point lower", (-1, inf)),
+        (magnitude("doublings", smallest_effect=1.0), "higher by more than a factor of 2", (1, inf)),
+        (magnitude(rule="equivalent", expect="either"), "a difference within 2 points either way", (-2, 2)),
+        (magnitude(kind="level", expect="lower", smallest_effect=-0.001), "less than 0.1 %", (-inf, 0.1)),
+    ],
+)
+def test_what_a_statement_asks_for(effects_are: magnitudes.Magnitude, text: str, claimed: tuple[float, float]) -> None:
+    assert read(effects_are.asked) == text
+    assert effects_are.claimed == claimed
+
+
+def test_verdicts_repeat_the_numbers_of_the_tables(found: material.Material) -> None:
+    _, table = verdicts.overview(found)
+    rows = {row[-1].text: row for row in table.rows}  # type: ignore[union-attr]
+    assert list(rows) == [claim.id for claim in CLAIMS]
+    assert rows["better"][2].text == "test accuracy: 12.3 points lower [5.0, 20.0]"
+    assert rows["faster"][2].text == "steps to the middle target: fewer by a factor of 2 [1.6, \N{INFINITY}]"
+    assert rows["elsewhere"][2].text == "this experiment has no study other"
+    assert rows["faster"][-1].link == "claim-faster"
+    for name, row in found.claims.set_index("claim").iterrows():
+        assert rows[str(name)][1].text == row["verdict"]
+    counted = found.claims["verdict"].value_counts()
+    assert f"{counted['inconclusive']} inconclusive" in verdicts.summary(found)
+    assert verdicts.summary(found) in report.abstract(found).paragraphs
+
+
+def test_a_statement_has_all_that_its_verdict_rests_on(found: material.Material) -> None:
+    _, group, other = verdicts.statements(found)
+    shown = {statement.id: statement for statement in group.statements}  # type: ignore[union-attr]
+    assert group.title == "Some family"  # type: ignore[union-attr]
+    better = shown["claim-better"]
+    settings = found.evidence[found.evidence["claim"] == "better"]
+    assert better.data is not None
+    assert [row[1].sort for row in better.data.rows] == list(settings["estimate"])
+    facts = dict(better.facts)
+    row = found.claims.set_index("claim").loc["better"]
+    assert f"p = {row['p_holm']:.2g} after Holm" in facts["Chance"]
+    assert facts["Published"].startswith(
+        "Five points. Here, test accuracy: 12.3 points lower [5.0, 20.0]. The two do not"
+    )
+    assert facts["Smallest effect of interest"] == "Higher by more than 2 points: two points."
+    assert set(row["fixed_rates"].split()) >= {"0.05:", "1e+06:"}
+    assert all(rate in facts["At a fixed learning rate"] for rate in ("0.05", "1e+06"))
+    (elsewhere,) = other.statements  # type: ignore[union-attr]
+    assert (elsewhere.plot, elsewhere.reason) == (None, "This experiment has no study other.")
+
+
+def test_the_interval_for_no_difference_is_the_one_that_decides(found: material.Material) -> None:
+    alike = found.claims.set_index("claim", drop=False).loc["alike"].to_dict()
+    alike |= {"verdict": "supported", "estimate": 0.0, "low": -0.02, "high": 0.0}
+    assert "which holds in the whole 90 % interval" in read(verdicts.sentence(alike, found))
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"verdict": "supported", "low": 0.03}, "The statement holds in both."),
+        ({"verdict": "contradicted", "low": 0.001}, "Only the direction agrees"),
+        ({"verdict": "contradicted", "low": -0.1}, "The two do not agree"),
+        ({"verdict": "inconclusive", "low": 0.01}, "The direction agrees, but the verdict is inconclusive"),
+        ({"verdict": "inconclusive", "low": -0.01}, "Whether the two agree is open"),
+        ({"verdict": "not testable here"}, "Nothing here stands beside it."),
+    ],
+)
+def test_what_agrees_with_a_source(found: material.Material, values: dict[str, object], text: str) -> None:
+    row = found.claims.set_index("claim", drop=False).loc["better"].to_dict() | {"estimate": 0.05} | values
+    assert text in verdicts._published(row, magnitudes.Magnitude.of(row))
+
+
+def test_fixed_rates_are_gathered_by_verdict() -> None:
+    assert verdicts._at_fixed_rates("0.01: supported; 0.1: inconclusive; 1: supported") == (
+        "supported at 0.01 and 1; inconclusive at 0.1"
+    )
+    assert verdicts._at_fixed_rates("") == ""
+
+
+def test_a_forest_plot_is_to_scale_and_infinity_is_an_arrow() -> None:
+    effects_are = magnitude(smallest_effect=0.1)
+    rows = [("one <b>", Estimate(0.1, 0.0, 0.2)), ("two", Estimate(inf, 0.1, inf)), ("none", Estimate(nan, nan, nan))]
+    drawn = forest.draw("plot", "a <statement>", effects_are, Estimate(0.15, 0.1, 0.2), rows)
+    assert "one &lt;b&gt;" in drawn
+    assert '<title id="plot-title">Effects by setting: a &lt;statement&gt;</title>' in drawn
+    assert "nan" not in drawn
+    assert "inf" not in drawn
+    assert "no value for every seed" in drawn
+    first, second = (float(x) for x in re.findall(r'<circle class="estimate" cx="([\d.]+)"', drawn))
+    low, high = (float(x) for x in re.search(r'interval" d="M([\d.]+),\d+H([\d.]+)"', drawn).groups())  # type: ignore[union-attr]
+    assert first == pytest.approx((low + high) / 2, abs=0.1)
+    assert re.search(rf'border" d="M{first:.1f},', drawn)  # the smallest effect is where the first estimate is
+    assert second > high
+    assert re.findall(r"l-6,4", drawn) == ["l-6,4"]  # one arrow, and it points to the right
+    assert len(set(re.findall(r'id="([^"]+)"', drawn))) == 2
+
+
+def test_an_experiment_without_verdicts_says_so(found: material.Material) -> None:
+    bare = dataclasses.replace(found, claims=found.claims[:0], evidence=found.evidence[:0])
+    assert verdicts.summary(bare) == "No statement was judged."
+    assert verdicts.overview(bare)[1].rows == ()  # type: ignore[union-attr]
+    assert len(verdicts.statements(bare)) == 1
+
+
 # The page
 
 
@@ -408,6 +559,37 @@ def test_no_text_of_the_configuration_becomes_markup(sample: Sample, attack: str
     assert attack not in text or "{{" in attack  # braces are not markup and stay as they are
     assert str(html.escape(attack)).replace("&quot;", "&#34;") in text
     assert len(Outline(text).all("script")) == 1
+
+
+def test_every_verdict_has_the_same_shape(found: material.Material, page: str) -> None:
+    parts = re.findall(r'<article class="statement" id="claim-([a-z-]+)".*?</article>', page, re.DOTALL)
+    assert sorted(parts) == sorted(claim.id for claim in CLAIMS)
+    heads = re.findall(r'</h4>\n<p class="verdict">\s*<span class="mark ([a-z-]+)">([a-z ]+)</span>\s*</p>\n<p>', page)
+    assert [text for _, text in heads] == [
+        verdict for _, group in found.claims.groupby("family", sort=False) for verdict in group["verdict"]
+    ]
+    assert set(heads) == {(verdict.replace(" ", "-"), verdict) for verdict in claim_verdicts.VERDICTS}
+    style = (report_sample.SOURCES / "style.css").read_text()
+    assert all(f".mark.{name}::before" in style for name, _ in heads)  # a sign, not the colour alone
+
+
+def test_no_text_of_a_statement_becomes_markup(sample: Sample) -> None:
+    attack = "<script>alert(1)</script>"
+    path = sample.tables / "claims.csv"
+    content = path.read_text()
+    table = pd.read_csv(path, keep_default_na=False).astype({"statement": str, "note": str})
+    fields = ["statement", "source", "reason", "why", "published", "note", "held_fixed", "metric", "family"]
+    table[fields] = attack
+    table.to_csv(path, index=False)
+    try:
+        report.render(*sample.arguments)
+        text = sample.page.read_text()
+    finally:
+        path.write_text(content)
+        report.render(*sample.arguments)
+    assert attack not in text
+    assert len(Outline(text).all("script")) == 1
+    assert text.count(str(html.escape(attack))) > len(fields)
 
 
 def test_a_missing_figure_is_named(sample: Sample) -> None:

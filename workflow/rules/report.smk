@@ -1,4 +1,4 @@
-# Needs: the tables, the figures, the records and data manifests, and the page's sources in report/.
+# Needs: the tables, the verdicts, the figures, the records and data manifests, and the page's sources in report/.
 # Promises: results/report.html, the whole experiment as one file that needs no network.
 from trainability.figures import FIGURES
 

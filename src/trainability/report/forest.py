@@ -122,4 +122,4 @@ def _powers(x: Scale) -> Array:
     decade = math.log2(10)
     step = decade * math.ceil((x.high - x.low) / decade / 5) if x.high - x.low > 7 else 1.0
     ticks = step * np.arange(math.ceil(x.low / step), math.floor(x.high / step) + 1)
-    return ticks if len(ticks) > 1 else x.ticks
+    return np.asarray(ticks if len(ticks) > 1 else x.ticks)

@@ -75,15 +75,18 @@ class Magnitude:
         if self.kind in ABSOLUTE:
             return value + (PERCENT if self.unit == "share" else "")
         if self.unit == "doublings":
-            return f"infinitely {word}" if value == INFINITE else f"{word} by a factor of {value}"
+            by_factor = f"{word} by a factor of {value}" if value != "1" else "a factor of 1"
+            return f"infinitely {word}" if value == INFINITE else by_factor
         return f"{value}{' points' if self.unit == 'share' else ''} {word}"
 
     def _number(self, value: float, beside: tuple[float, ...] = ()) -> str:
         """A number without its unit; of shares only as many decimals as the largest `beside` asks for."""
         if self.unit == "doublings":
             return _power(value)
+        if math.isinf(value):
+            return INFINITE if value > 0 else f"\N{MINUS SIGN}{INFINITE}"
         if self.unit == "share" and beside:
-            largest = max(abs(one) for one in beside if not math.isnan(one))
+            largest = max((abs(one) for one in beside if math.isfinite(one)), default=0.0)
             decimals = 1 if largest >= 0.01 or largest == 0 else 2
             rounded = round(100 * value, decimals) + 0.0  # no sign of a zero
             return f"{rounded:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
@@ -138,7 +141,7 @@ class Magnitude:
 
 
 def _power(doublings: float) -> str:
-    """A ratio of three digits, below 1 as a fraction: `2`, `1/1.5`, `3,240`, `1.2×10⁷`."""
+    """A ratio of three digits, below 1 as a fraction: `2`, `1/1.5`, `3,240`; from a million on with a power of ten."""
     if math.isnan(doublings):
         return NONE
     if math.isinf(doublings):
@@ -146,6 +149,7 @@ def _power(doublings: float) -> str:
     elif (digits := abs(doublings) * math.log10(2)) < 6:
         size = f"{float(f'{2 ** abs(doublings):.3g}'):,g}"
     else:
-        first, power = f"{10 ** (digits % 1):.2g}", str(math.floor(digits))
-        size = f"{first}\N{MULTIPLICATION SIGN}10{power.translate(RAISED)}".removeprefix("1\N{MULTIPLICATION SIGN}")
+        first, more = f"{10 ** (digits % 1):.1e}".split("e")  # 9.96 is 1.0e1
+        power = str(math.floor(digits) + int(more)).translate(RAISED)
+        size = f"{float(first):g}\N{MULTIPLICATION SIGN}10{power}".removeprefix("1\N{MULTIPLICATION SIGN}")
     return f"1/{size}" if doublings < 0 and size != "1" else size

@@ -192,29 +192,29 @@ def verdicts() -> str:
     larger, alike = RULES_IN_USE["exceeds"], RULES_IN_USE["equivalent"]
     wide, narrow = (f"{100 * rule.confidence:g}{PERCENT}" for rule in (larger, alike))
     return (
-        "A statement names what is compared and the smallest effect of interest, both written down before the results. "
-        "Treatment and control are paired seed by seed within each setting, which is the values of all other factors. "
-        "The effect is the mean over settings and seeds; of steps and rates the median, in which a run that never "
-        "reaches its target is infinitely slow. Its interval resamples the seeds of all settings together "
-        f"({statistics.RESAMPLES:,} resamples). Supported: the whole {wide} interval lies on the statement's side of the "
-        "smallest effect; contradicted: all of it lies on the other side, be the effect opposite or too small; else "
-        f"inconclusive. That there is no difference is supported where the {narrow} interval lies within the bounds (two "
-        f"one-sided tests, Schuirmann 1987), and contradicted where the {wide} interval lies outside them."
+        "A statement names what is compared and the smallest effect of interest, both written down before the "
+        "results. Treatment and control are paired seed by seed within each setting, which is the values of all other "
+        "factors. The effect is the mean over settings and seeds; of steps and rates the median, in which a run that "
+        "never reaches its target is infinitely slow. Its interval resamples the seeds of all settings together "
+        f"({statistics.RESAMPLES:,} resamples). Supported: the whole {wide} interval lies on the statement's side of "
+        "the smallest effect; contradicted: all of it lies on the other side, be the effect opposite or too small; "
+        f"else inconclusive. That there is no difference is supported where the {narrow} interval lies within the "
+        f"bounds (two one-sided tests, Schuirmann 1987), and contradicted where the {wide} interval lies outside them."
     )
 
 
 def doubts() -> str:
-    """What makes a verdict inconclusive after all."""
+    """What makes a verdict inconclusive after all, and how else it is judged."""
     larger, alike = RULES_IN_USE["exceeds"], RULES_IN_USE["equivalent"]
     seeds = Claim.model_fields["seeds"].default
     return (
-        "p is that of a one-sided, exact sign test over seeds, corrected by Holm's method (1979) for the statements of a "
-        f"family; a verdict with more than {larger.level:g} ({alike.level:g} for no difference) is inconclusive. So is "
-        f"one on fewer seeds than the statement asks for, {seeds} where it says nothing else, and one that does not "
-        "stand without the settings in which a rate was chosen on the edge of the grid, if a better rate beyond it would "
-        "have helped the other side. Each is judged again with both sides at one fixed rate, and statements about steps "
-        "with misses counted as arrivals at the end of training; these, and verdicts on single settings, are at face "
-        "value, without a correction."
+        "p is that of a one-sided, exact sign test over seeds, corrected by Holm's method (1979) for the statements "
+        f"of a family; a verdict with more than {larger.level:g} ({alike.level:g} for no difference) is inconclusive. "
+        f"So is one on fewer seeds than the statement asks for, {seeds} where it says nothing else, and one that does "
+        "not stand without the settings in which a rate was chosen on the edge of the grid, if a better rate beyond it "
+        "would have helped the other side. Each is judged again with both sides at one fixed rate, and statements "
+        "about steps with misses counted as arrivals at the end of training; these, and verdicts on single settings, "
+        "are at face value, without a correction."
     )
 
 

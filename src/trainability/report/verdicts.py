@@ -10,7 +10,7 @@ from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABL
 from trainability.report import forest, method
 from trainability.report.blocks import Column, Entry, Group, Prose, Statement, Table
 from trainability.report.comparisons import records
-from trainability.report.magnitudes import INFINITE, Magnitude
+from trainability.report.magnitudes import ABSOLUTE, INFINITE, Magnitude
 from trainability.report.material import Material
 from trainability.report.wording import NONE, PERCENT, count, figure, listing
 from trainability.statistics import Estimate
@@ -79,10 +79,10 @@ def overview(found: Material) -> list[Prose | Table]:
         searchable=True,
         noun="statement",
         notes=(
-            f"Factors below 1 are written as fractions; {INFINITE}: one side reaches its target and the other never "
-            "does. Changes with: whether the verdict is another one with both sides at some fixed learning `rate` "
-            "instead of tuned ones, with `misses` counted as arrivals at the end of training, or in some `setting` by "
-            "itself.",
+            "Bounds below zero, and factors below 1, which are written as fractions, point the other way; "
+            f"{INFINITE}: one side reaches its target and the other never does. Changes with: whether the verdict is "
+            "another one with both sides at some fixed learning `rate` instead of tuned ones, with `misses` counted "
+            "as arrivals at the end of training, or in some `setting` by itself.",
         ),
     )
     return [Prose((f"{summary(found)} The rules are told below, with how everything was measured.",)), table]
@@ -200,21 +200,20 @@ def _published(row: Row, magnitude: Magnitude) -> str:
     caution = "Data, networks and lengths of training differ, so sizes need not agree."
     if row["verdict"] == NOT_TESTABLE or math.isnan(row["estimate"]):
         return f"{_capital(row['published'])}. Nothing here stands beside it."
-    return f"{_capital(row['published'])}. Here, {ours}. {_agreement(row)} {caution}"
+    return f"{_capital(row['published'])}. Here, {ours}. {_agreement(row, magnitude)} {caution}"
 
 
-def _agreement(row: Row) -> str:
+def _agreement(row: Row, magnitude: Magnitude) -> str:
     """What agrees with the source, and what does not."""
     if row["verdict"] == SUPPORTED:
         return "The statement holds in both."
-    direction = "alike" if row["rule"] == "equivalent" else "same" if row["low"] > 0 else "other"
+    directed = row["rule"] != "equivalent" and magnitude.kind not in ABSOLUTE
+    same = directed and row["low"] > 0
     if row["verdict"] == CONTRADICTED:
-        return {
-            "alike": "The two do not agree: here there is a difference.",
-            "same": "Only the direction agrees: here the effect is smaller than is of interest.",
-            "other": "The two do not agree: the statement does not hold here.",
-        }[direction]
-    agrees = "The direction agrees, but" if direction == "same" else "Whether the two agree is open:"
+        if same:
+            return "Only the direction agrees: here the effect is smaller than is of interest."
+        return "The two do not agree: the statement does not hold here."
+    agrees = "The direction agrees, but" if same else "Whether the two agree is open:"
     return f"{agrees} the verdict is inconclusive here."
 
 
