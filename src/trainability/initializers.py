@@ -385,8 +385,9 @@ class RandomizedAsymmetric(Initializer):
     """
 
     formula: ClassVar[str] = (
-        r"(w, b)_j \sim N(0, \, 0.6007^2 / n_{in}), \;\; (w, b)_k \sim \mathrm{Beta}(2, 1) \;"
-        r" \mathrm{for \; one \; random} \; k \leq n_{in} + 1"
+        r"(w, b)_j \sim N(0, \, 0.6007^2 / n_{in}), \quad "
+        r"(w, b)_k \sim \mathrm{Beta}(2, 1), \quad "
+        r"\mathrm{one \; random} \; k \leq n_{in} + 1"
     )
     reference: ClassVar[str] = "Lu, Shin, Su & Karniadakis 2020, Dying ReLU and Initialization, section 4"
 

@@ -26,7 +26,6 @@ CELLS = plan.included(PLAN)
 DATASETS = {cell.dataset.slug: cell.dataset for cell in CELLS.values()}
 SOURCES = {slug: SETTINGS.sources.get(dataset.name, "") for slug, dataset in DATASETS.items()}
 PREPROCESSINGS = {cell.preprocessing.slug: cell.preprocessing for cell in CELLS.values()}
-ANALYSES = [name for name, one in SETTINGS.analyses.items() if one]
 
 
 wildcard_constraints:
