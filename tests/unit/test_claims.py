@@ -166,6 +166,13 @@ class TestEvidence:
             one.effects(doubled, METRICS["test_accuracy"], "test_accuracy")
 
 
+def test_sides_in_words() -> None:
+    assert evidence.in_words("activation == 'elu'") == "elu"
+    assert evidence.in_words("depth == 10 and init == 'lsuv'") == "depth 10, lsuv"
+    assert evidence.in_words("depth > 10") == "depth > 10"
+    assert evidence.in_words("init == 'a' or init == 'b'") == "init == 'a' or init == 'b'"
+
+
 class TestRules:
     @pytest.mark.parametrize(
         ("low", "high", "expected"),

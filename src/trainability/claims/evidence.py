@@ -66,6 +66,11 @@ class Evidence(Component):
         """Whether runs at all learning rates take part, not those at the chosen one alone."""
         return False
 
+    @property
+    def compared(self) -> tuple[str, str]:
+        """Treatment and control in words, where there are these two."""
+        return "", ""
+
     def unit(self, metric: Metric) -> str:
         """What an effect of 1 is."""
         return metric.unit
@@ -85,6 +90,20 @@ def names(*texts: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def in_words(text: str) -> str:
+    """What an expression picks out: `activation == 'elu' and depth == 10` is elu, depth 10; others as they are."""
+    tree = ast.parse(text.strip(), mode="eval").body
+    parts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
+    words = []
+    for part in parts:
+        match part:
+            case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()], comparators=[ast.Constant(value=value)]):
+                words.append(value if isinstance(value, str) else f"{name.replace('_', ' ')} {value!r}")
+            case _:
+                return text
+    return ", ".join(words)
+
+
 @EVIDENCE.register
 class Contrast(Evidence):
     """Treatment against control, unit by unit within each setting that has both."""
@@ -96,6 +115,10 @@ class Contrast(Evidence):
     @property
     def sides(self) -> tuple[str, ...]:
         return _both(self.where, self.treatment), _both(self.where, self.control)
+
+    @property
+    def compared(self) -> tuple[str, str]:
+        return in_words(self.treatment), in_words(self.control)
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -167,6 +190,10 @@ class Spread(Evidence):
     @property
     def sides(self) -> tuple[str, ...]:
         return _both(self.where, self.treatment), _both(self.where, self.control)
+
+    @property
+    def compared(self) -> tuple[str, str]:
+        return in_words(self.treatment), in_words(self.control)
 
     @property
     def free(self) -> tuple[str, ...]:

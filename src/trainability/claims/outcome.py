@@ -64,6 +64,8 @@ def _row(one: Judgement, p_holm: float, settings: list[dict[str, Any]], source: 
         "rule": claim.rule.name,
         "smallest_effect": claim.rule.smallest,
         "why": claim.rule.why,
+        "treatment": claim.evidence.compared[0],
+        "control": claim.evidence.compared[1],
         "compared": compared(claim),
         "evidence": claim.study or claim.analysis,
         "held_fixed": _held_fixed(one),

@@ -38,7 +38,6 @@ SUBJECTS = {
     "trend": "Kendall's tau of {}",
     "reordering": "Pairs that change places by {}",
 }  # of a sentence, where it is not the metric itself
-THAN = {"contrast": "the control", "interaction": "the other treatment", "spread": "the control"}
 
 
 def summary(found: Material) -> str:
@@ -136,8 +135,9 @@ def sentence(row: Row, found: Material) -> str:
     subject = SUBJECTS.get(magnitude.kind, "{}").format(row["metric"])
     noun = "seed" if row["evidence"] in found.settings.studies else "repetition"
     over = f"{magnitude.average} over {count(row['settings'], 'setting')} and {count(row['n'], noun)}"
-    other = THAN.get(magnitude.kind)
-    effect = magnitude.effect(_estimate(row), f" with the treatment than with {other}" if other else "")
+    effect = magnitude.effect(
+        _estimate(row), f" with {row['treatment']} than with {row['control']}" * bool(row["control"])
+    )
     confidence = f"{100 * method.RULES_IN_USE[row['rule']].confidence:g}{PERCENT}"
     outcome = {
         SUPPORTED: f"which holds in the whole {confidence} interval",
