@@ -1,7 +1,7 @@
 """The ensemble in JAX: one compiled function trains an epoch, a scan over its steps, mapped over the runs.
 
 Convolutions are products over windows, and runs with them go one after the other within the compiled function: of the
-ways that were tried the fastest on a core. XLA's own convolutions took several times as long, run by run and under vmap,
+ways that were tried the fastest on a core. XLA's own convolutions took far longer, run by run and with vmap,
 which makes grouped ones of them; benchmarks/README.md has the figures.
 """
 
