@@ -1,8 +1,8 @@
 """The ensemble in JAX: one compiled function trains an epoch, a scan over its steps, mapped over the runs.
 
 Convolutions are products over windows, and runs with them go one after the other within the compiled function: of the
-ways that were tried the fastest on a core. XLA's own convolutions took seven times as long, and 17 times under vmap,
-which makes grouped ones of them.
+ways that were tried the fastest on a core. XLA's own convolutions took far longer, run by run and with vmap,
+which makes grouped ones of them; benchmarks/README.md has the figures.
 """
 
 from __future__ import annotations
