@@ -63,7 +63,7 @@ def test_default_experiment_is_the_agreed_one() -> None:
     assert (base.depth, base.width, base.batch_size, base.epochs) == (5, 64, 32, 20)
     assert base.optimizer.model_dump() == {"name": "sgd", "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
     assert settings.seeds == tuple(range(8))
-    assert settings.learning_rates == (0.003, 0.01, 0.03, 0.1, 0.3)
+    assert settings.learning_rates == (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 @pytest.mark.parametrize(
