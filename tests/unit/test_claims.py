@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from trainability import claims, config, plan
 from trainability.cell import FACTORS
 from trainability.claims import evidence, judging, outcome, sheets, verdicts
-from trainability.claims.evidence import Contrast, NothingComparedError
+from trainability.claims.evidence import Contrast
 from trainability.claims.metrics import METRICS
+from trainability.claims.pairing import NothingComparedError
 from trainability.claims.sheets import Sheet
 from trainability.claims.statements import Claim
 from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED

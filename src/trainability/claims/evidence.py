@@ -8,42 +8,21 @@ the comparison does not vary.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from trainability.cell import FACTORS
 from trainability.claims.metrics import Array, Metric
+from trainability.claims.pairing import Effects, aligned, effects_of, stacked, table_of
 from trainability.registry import Component, Registry
 
 if TYPE_CHECKING:  # the Snakefile checks claims, and needs neither pandas nor scipy for it
-    import pandas as pd
-
-    from trainability.claims.sheets import Setting, Sheet
+    from trainability.claims.sheets import Sheet
 
 RATE = "learning_rate"  # a factor where runs at all rates take part
 Text = Annotated[str, Field(max_length=2000)]
-
-
-class NothingComparedError(Exception):
-    """No rows of the sheet are what the evidence compares; the message says which."""
-
-
-@dataclass(frozen=True)
-class Effects:
-    """Effects [settings, units] of one comparison, NaN where there is no figure.
-
-    `edges` holds, by setting, whether a chosen rate lies on the edge of its grid, for the treatment and the control.
-    """
-
-    values: Array
-    settings: tuple[Setting, ...]
-    units: tuple[Any, ...]
-    edges: tuple[tuple[bool, bool], ...]
-    rows: pd.DataFrame = field(repr=False)  # all rows that took part
 
 
 class Evidence(Component):
@@ -104,11 +83,9 @@ def in_words(text: str) -> str:
     return ", ".join(words)
 
 
-@EVIDENCE.register
-class Contrast(Evidence):
-    """Treatment against control, unit by unit within each setting that has both."""
+class _TwoSided(Evidence):
+    """Compares two sides."""
 
-    name: Literal["contrast"] = "contrast"
     treatment: Text
     control: Text
 
@@ -124,12 +101,20 @@ class Contrast(Evidence):
     def free(self) -> tuple[str, ...]:
         return names(self.treatment, self.control)
 
+
+@EVIDENCE.register
+class Contrast(_TwoSided):
+    """Treatment against control, unit by unit within each setting that has both."""
+
+    name: Literal["contrast"] = "contrast"
+
     def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
         one, other = (sheet.where(side).settings(self.free) for side in self.sides)
-        pairs = [(setting, one[setting], other[setting]) for setting in one if setting in other]
-        return _effects(
-            [(setting, (a, b), metric.difference(*_aligned(sheet, column, a, b))) for setting, a, b in pairs], sheet
-        )
+        found = []
+        for setting in (setting for setting in one if setting in other):
+            sides = one[setting], other[setting]
+            found.append((setting, sides, metric.difference(*aligned(sheet, column, *sides))))
+        return effects_of(found, sheet)
 
 
 @EVIDENCE.register
@@ -157,11 +142,11 @@ class Interaction(Evidence):
         found = []
         for setting in shared:
             rows = [part[setting] for part in parts]
-            a, b, c, d = _aligned(sheet, column, *rows)
+            a, b, c, d = aligned(sheet, column, *rows)
             with np.errstate(invalid="ignore"):
                 values = metric.difference(a, b) - metric.difference(c, d)
-            found.append((setting, (_stacked(rows[::2]), _stacked(rows[1::2])), values))
-        return _effects(found, sheet)
+            found.append((setting, (stacked(rows[::2]), stacked(rows[1::2])), values))
+        return effects_of(found, sheet)
 
 
 @EVIDENCE.register
@@ -173,31 +158,21 @@ class Level(Evidence):
     def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
         found = []
         for setting, rows in sheet.where(self.where).settings(()).items():
-            (values,) = _aligned(sheet, column, rows)
+            (values,) = aligned(sheet, column, rows)
             found.append((setting, (rows, rows.iloc[:0]), metric.level(values)))
-        return _effects(found, sheet)
+        return effects_of(found, sheet)
 
 
 @EVIDENCE.register
-class Spread(Evidence):
+class Spread(_TwoSided):
     """How far the metric's values lie apart over a factor (largest less smallest): treatment against control."""
 
     name: Literal["spread"] = "spread"
-    treatment: Text
-    control: Text
     across: Literal[FACTORS]  # type: ignore[valid-type]
 
     @property
-    def sides(self) -> tuple[str, ...]:
-        return _both(self.where, self.treatment), _both(self.where, self.control)
-
-    @property
-    def compared(self) -> tuple[str, str]:
-        return in_words(self.treatment), in_words(self.control)
-
-    @property
     def free(self) -> tuple[str, ...]:
-        return (*names(self.treatment, self.control), self.across)
+        return (*super().free, self.across)
 
     def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
         one, other = (sheet.where(side).settings(self.free) for side in self.sides)
@@ -206,9 +181,9 @@ class Spread(Evidence):
             a, b = one[setting], other[setting]
             shared = set(a[self.across]) & set(b[self.across])
             a, b = (rows[rows[self.across].isin(shared)] for rows in (a, b))
-            spreads = [np.ptp(metric.level(_table(sheet, column, rows, self.across)), axis=0) for rows in (a, b)]
+            spreads = [np.ptp(metric.level(table_of(sheet, column, rows, self.across)), axis=0) for rows in (a, b)]
             found.append((setting, (a, b), spreads[0] - spreads[1]))
-        return _effects(found, sheet)
+        return effects_of(found, sheet)
 
 
 @EVIDENCE.register
@@ -235,11 +210,11 @@ class Trend(Evidence):
     def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
         found = []
         for setting, rows in sheet.where(self.where).settings(self.free).items():
-            table = metric.level(_table(sheet, column, rows, self.along))
+            table = metric.level(table_of(sheet, column, rows, self.along))
             if len(table) > 2:
                 steps = np.arange(len(table), dtype=float)
                 found.append((setting, (rows, rows.iloc[:0]), np.array([_tau(steps, one) for one in table.T])))
-        return _effects(found, sheet)
+        return effects_of(found, sheet)
 
 
 @EVIDENCE.register
@@ -267,11 +242,15 @@ class Reordering(Evidence):
     def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
         found = []
         for setting, rows in sheet.where(self.where).settings(self.free).items():
-            fixed, tuned = (_table(sheet, name, rows, self.across) for name in (column, f"tuned_{column}"))
+            fixed, tuned = (table_of(sheet, name, rows, self.across) for name in (column, f"tuned_{column}"))
             if len(fixed) > 2:
                 values = [(1 - _tau(a, b)) / 2 for a, b in zip(fixed.T, tuned.T, strict=True)]
                 found.append((setting, (rows, rows.iloc[:0]), np.array(values)))
-        return _effects(found, sheet)
+        return effects_of(found, sheet)
+
+
+def _both(one: str, other: str) -> str:
+    return f"({one}) and ({other})" if one and other else one or other
 
 
 def _tau(one: Array, other: Array) -> float:
@@ -285,49 +264,3 @@ def _tau(one: Array, other: Array) -> float:
     from scipy import stats
 
     return float(stats.kendalltau(one, other).statistic)
-
-
-def _both(one: str, other: str) -> str:
-    return f"({one}) and ({other})" if one and other else one or other
-
-
-def _aligned(sheet: Sheet, column: str, *sides: pd.DataFrame) -> Iterator[Array]:
-    """The column of each side, sorted by the unit; each unit once on every side."""
-    for rows in sides:
-        yield rows.sort_values(sheet.unit, kind="stable")[column].to_numpy(dtype=float)
-
-
-def _table(sheet: Sheet, column: str, rows: pd.DataFrame, factor: str) -> Array:
-    """The column by values of a factor, in their order, and units: [values, units]."""
-    return np.asarray(rows.pivot(index=factor, columns=sheet.unit, values=column).sort_index().to_numpy(dtype=float))
-
-
-def _effects(found: Sequence[tuple[Setting, tuple[pd.DataFrame, pd.DataFrame], Array]], sheet: Sheet) -> Effects:
-    if not found:
-        raise NothingComparedError("no setting has all that is compared")
-    units = {tuple(sorted(set(rows[0][sheet.unit]))) for _, rows, _ in found}
-    if len(units) > 1 or any(len(values) != len(next(iter(units))) for _, _, values in found):
-        raise NothingComparedError(f"rows cannot be paired by {sheet.unit}: each must have one row on every side")
-    return Effects(
-        values=np.array([values for _, _, values in found], dtype=float),
-        settings=tuple(setting for setting, _, _ in found),
-        units=next(iter(units)),
-        edges=tuple((_edge(rows[0]), _edge(rows[1])) for _, rows, _ in found),
-        rows=_stacked([part for _, rows, _ in found for part in rows]),
-    )
-
-
-def _stacked(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.concat(parts)
-
-
-def _edge(rows: pd.DataFrame) -> bool:
-    """Whether the chosen rate of some of the rows lies on the edge of its grid.
-
-    Where no run learns at any rate, none was chosen for what it brings, and nothing says that the next one would do.
-    """
-    if "rate_edge" not in rows:
-        return False
-    return bool(((rows["rate_edge"].fillna("") != "") & (rows["status"] == "ok")).any())

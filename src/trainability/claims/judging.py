@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainability import seeding, statistics
-from trainability.claims.evidence import Effects, NothingComparedError
 from trainability.claims.metrics import Array
+from trainability.claims.pairing import Effects, NothingComparedError
 from trainability.claims.sheets import Sheet
 from trainability.claims.statements import Claim
 from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED
