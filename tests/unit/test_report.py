@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import re
+import unittest.mock
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,7 +15,7 @@ import report_sample
 import yaml
 from report_sample import CLAIMS, Sample
 
-from trainability import config, files, health, outcome, report
+from trainability import config, files, health, outcome, report, statistics, tables
 from trainability.claims import verdicts as claim_verdicts
 from trainability.report import (
     catalogue,
@@ -26,6 +27,7 @@ from trainability.report import (
     material,
     method,
     origin,
+    rankings,
     sentences,
     verdicts,
     wording,
@@ -264,6 +266,37 @@ def test_comparisons_repeat_the_numbers_of_the_table(found: material.Material) -
     assert dead.rows[0][3].text == wording.with_interval(wording.estimate_of(row, "dead_fraction"))
     for table in (accuracy, speed, dead, comparisons.layers(found), effects.cost(found)):
         assert {len(entries) for entries in table.rows} == {len(table.columns)}
+
+
+def test_rankings_are_those_of_the_runs_by_every_way_to_count_misses(found: material.Material) -> None:
+    steps = np.array([[[8.0, np.inf]], [[16.0, 16.0]], [[np.inf, np.inf]]])
+    ranked = statistics.sensitivity(steps, 72.0)
+    names, column = ["relu", "elu", "tanh"], tables.steps_column(found.target)
+    rows = [
+        {
+            "activation": name,
+            "normalization": "none",
+            "cell": name,
+            "seed": seed,
+            "selected": True,
+            column: one,
+        }
+        for name, of_name in zip(names, steps[:, 0], strict=True)
+        for seed, one in enumerate(of_name)
+    ]
+    cells = pd.DataFrame({"activation": names, "normalization": "none", "cell": names, "steps": 72})
+    moved = dataclasses.replace(found, runs=pd.DataFrame(rows))
+    with unittest.mock.patch.object(material.Material, "around_base", return_value=cells):
+        table = rankings.table(moved)
+    assert [row[0].text for row in table.rows] == names
+    for place, ranks in enumerate(ranked.ranks.values(), start=1):
+        assert [row[place].sort for row in table.rows] == ranks.tolist()
+    assert table.notes[0] == "The way of counting changes the order of relu and elu."
+
+
+def test_nothing_to_rank_is_said(found: material.Material) -> None:
+    elsewhere = found.settings.model_copy(update={"base": found.settings.base.model_copy(update={"dropout": 0.5})})
+    assert rankings.table(dataclasses.replace(found, settings=elsewhere)).rows == ()
 
 
 def test_a_rate_at_the_edge_is_marked() -> None:

@@ -29,6 +29,7 @@ from trainability.report import (
     material,
     method,
     origin,
+    rankings,
     sentences,
     verdicts,
 )
@@ -137,6 +138,7 @@ def sections(found: Material, figures: Mapping[str, Figure]) -> list[Section]:
                 _by_normalization(found, lambda rows: sentences.fastest(rows, found.target)),
                 *pick("convergence", "steps_to_target"),
                 comparisons.convergence(found),
+                rankings.table(found),
             ],
         ),
         Section(
