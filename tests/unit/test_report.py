@@ -269,7 +269,7 @@ def test_comparisons_repeat_the_numbers_of_the_table(found: material.Material) -
 
 
 def test_rankings_are_those_of_the_runs_by_every_way_to_count_misses(found: material.Material) -> None:
-    steps = np.array([[[8.0, np.inf]], [[16.0, 16.0]], [[np.inf, np.inf]]])
+    steps = np.array([[[8.0, 8.0, np.inf]], [[16.0, 16.0, 16.0]], [[np.inf, np.inf, np.inf]]])
     ranked = statistics.sensitivity(steps, 72.0)
     names, column = ["relu", "elu", "tanh"], tables.steps_column(found.target)
     rows = [
