@@ -109,7 +109,8 @@ def test_default_experiment_is_planned(project: Project, tmp_path: Path) -> None
     jobs = fresh.jobs(config="")
     cells = included(make_plan(load([ROOT / "config.yaml"])))
     assert jobs["train"] == len(cells) > 100
-    assert (jobs["plan"], jobs["data"], jobs["tables"], jobs["report"]) == (1, 1, 1, 1)
+    assert (jobs["plan"], jobs["tables"], jobs["claims"], jobs["report"]) == (1, 1, 1, 1)
+    assert jobs["data"] == len({cell.dataset for cell in cells.values()})
     assert jobs["analyse"] == 5
     assert not (fresh.work / "results").exists(), "a dry run writes nothing"
 
