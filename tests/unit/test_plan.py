@@ -177,8 +177,10 @@ class TestPlan:
     def test_cifar10_is_planned_with_its_own_preprocessing(self) -> None:
         settings = config.load([ROOT / "config.yaml", ROOT / "experiments/cifar10.yaml"])
         cells = [entry.cell for entry in plan.make_plan(settings).values() if entry.included]
-        # 18 of activations and initialisations, 32 of preprocessing of which 4 are among them, 1 normalization more
-        assert len(cells) == 18 + 32 - 4 + 1
+        # 18 of activations and initialisations, 32 of preprocessing of which 4 are among them, 1 normalization more;
+        # convolutional: 2 architectures with 3 normalizations, of 3 activations, and of ReLU with augmentation
+        assert len(cells) == 18 + 32 - 4 + 1 + 2 * 3 * (3 + 1)
+        assert {"cnn", "residual_cnn"} <= {c.architecture.name for c in cells}
         assert {cell.dataset.label for cell in cells} == {"cifar10(train_examples=10000, validation_examples=1000)"}
         assert {"channel_standardize", "zca_whiten", "contrast(zca=0.1)"} <= {c.preprocessing.label for c in cells}
 
