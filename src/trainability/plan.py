@@ -111,7 +111,7 @@ def _cross(base: Factors, study: Study) -> Iterator[Factors]:
 
 def _cell(factors: Factors, config: Config) -> Cell:
     values: Mapping[str, Any] = {name: getattr(factors, name) for name in FACTORS}
-    if factors.activation.pieces == factors.activation.outputs == 1:  # all sizings mean the same: trained once
+    if factors.activation.plain:  # all sizings mean the same: trained once
         values = {**values, "sizing": "width"}
     return Cell(**values, seeds=config.seeds, learning_rates=config.learning_rates)
 

@@ -493,6 +493,15 @@ def test_sizing_does_not_hide_units_of_one_piece(tmp_path: Path) -> None:
     assert one.loaded.at_base("activation").order("activation") == ["relu", "maxout"]
 
 
+def test_units_of_two_outputs_are_shown_once_at_the_bases_sizing(tmp_path: Path) -> None:
+    one = write(tmp_path, smaller(many={"activation": ["relu", "crelu"], "sizing": ["width", "flops"]}), ok)
+    rows = one.loaded.at_base("activation").planned
+    assert rows.loc[rows["included"], ["activation", "sizing"]].to_numpy().tolist() == [
+        ["relu", "width"],
+        ["crelu", "width"],
+    ]
+
+
 # Words
 
 

@@ -156,6 +156,10 @@ class TestPlan:
         entries = planned(one={"grid": {"activation": ["relu", "maxout"], "sizing": ["width", "parameters"]}})
         assert len(entries) == 3
 
+    def test_sizing_of_two_outputs_is_a_cell_each(self) -> None:
+        entries = planned(one={"grid": {"activation": ["relu", "crelu"], "sizing": ["width", "parameters", "flops"]}})
+        assert len(entries) == 4
+
     def test_impossible_cells_are_named(self) -> None:
         with pytest.raises(ConfigError, match=r"studies.one: batch_size 5000 is larger than the 1152 training"):
             planned(one={"grid": {"batch_size": [5000]}})

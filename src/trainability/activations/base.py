@@ -28,6 +28,11 @@ class Activation(Component):
         return 1
 
     @property
+    def plain(self) -> bool:
+        """Whether a unit is one linear map and one number, so that equal width and equal cost are the same."""
+        return self.pieces == self.outputs == 1
+
+    @property
     def random(self) -> bool:
         """Whether training draws a random argument for every pre-activation; see `randomize`."""
         return False

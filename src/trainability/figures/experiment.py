@@ -106,8 +106,8 @@ class Experiment:
         return Slice(rows, self.tables, varying, orders, tuple(remarks))
 
     def _sized_alike(self, varying: Sequence[str]) -> np.ndarray:
-        """Cells of one-piece activations, whose `sizing` is always written as width, under another base."""
-        at = (self.planned["one_piece"] & ("sizing" not in varying)).to_numpy()
+        """Cells of plain units, whose `sizing` is always written as width, under another base."""
+        at = (self.planned["plain"] & ("sizing" not in varying)).to_numpy()
         for factor in FACTORS:
             if factor not in (*varying, "sizing"):
                 at = at & (self.planned[factor] == self.base(factor)).to_numpy()
@@ -145,7 +145,7 @@ def planned(plan: Plan) -> pd.DataFrame:
     """A row per cell of the plan: key, whether it is trained, why not, factors, and its data's folder."""
     rows = [
         {"cell": key, "included": entry.included, "reason": entry.reason}
-        | {"one_piece": entry.cell.activation.pieces == 1}
+        | {"plain": entry.cell.activation.plain}
         | {"folder": f"{entry.cell.dataset.slug}/{entry.cell.preprocessing.slug}"}
         | entry.cell.labels
         for key, entry in plan.items()

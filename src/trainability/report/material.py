@@ -55,7 +55,7 @@ class Material:
         """Rows of the table of cells at the base setting, but for the factors in `free`.
 
         They are sorted by these factors, the first one fastest, and their values as in the plan.
-        For units of one piece both sizings are the same network, so `sizing` is compared for the others only.
+        For plain units all sizings are the same network, so `sizing` is compared for the others only.
         """
         base = self.settings.base
         fixed = [name for name in FACTORS if name not in free]
@@ -63,7 +63,7 @@ class Material:
             key
             for key, cell in self.trained.items()
             if all(
-                getattr(cell, name) == getattr(base, name) or (name == "sizing" and cell.activation.pieces == 1)
+                getattr(cell, name) == getattr(base, name) or (name == "sizing" and cell.activation.plain)
                 for name in fixed
             )
         ]
