@@ -142,7 +142,7 @@ def test_figures_open_large_and_can_be_saved(open_page: Open, tmp_path: Path) ->
     figure.get_by_role("button", name="Full size").click()
     assert page.locator("dialog img").bounding_box()["width"] == 780  # 300 pt, enlarged twice
     page.keyboard.press("Escape")
-    assert page.locator("dialog").count() == 0
+    page.locator("dialog").wait_for(state="detached")  # in a task of its own, after the dialog has closed
     for kind, start in (("SVG", "<svg"), ("CSV", "activation,step,value")):
         with page.expect_download() as download:
             figure.get_by_role("link", name=kind).click()
