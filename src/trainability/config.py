@@ -160,16 +160,21 @@ def load(paths: Iterable[Path]) -> Config:
     """Read and check YAML files, later ones over earlier ones key by key, lists as a whole, as Snakemake does."""
     merged: dict[str, Any] = {}
     for path in paths:
-        try:
-            values = yaml.safe_load(path.read_text())
-        except OSError as error:
-            raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError([f"{path}: not YAML: {' '.join(str(error).split())}"]) from None
+        values = parsed(path)
         if not isinstance(values, dict):
             raise ConfigError([f"{path}: expected keys and values at the top level"])
         _merge(merged, values)
     return read(merged)
+
+
+def parsed(path: Path) -> Any:
+    """What a YAML file holds; raises ConfigError."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: not YAML: {' '.join(str(error).split())}"]) from None
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -18,7 +17,7 @@ from trainability.cell import FACTORS, Closed
 from trainability.claims.evidence import EVIDENCE, RATE, Evidence, names
 from trainability.claims.metrics import METRICS, Metric
 from trainability.claims.verdicts import RULES, Rule
-from trainability.config import Config, ConfigError, problems
+from trainability.config import Config, ConfigError, parsed, problems
 from trainability.expressions import Expression, ExpressionError
 from trainability.plan import Plan
 from trainability.registry import suggest
@@ -90,22 +89,22 @@ class Claims(Closed):
 
 def load(paths: Iterable[Path]) -> list[Claim]:
     """The claims of several files; raises ConfigError with every mistake in them."""
-    found: dict[str, Claim] = {}
+    return [claim for claim, _ in _with_files(paths)]
+
+
+def _with_files(paths: Iterable[Path]) -> list[tuple[Claim, Path]]:
+    """The claims of several files, each with its own; no two of one name."""
+    found: dict[str, tuple[Claim, Path]] = {}
     for path in paths:
         for claim in _read(path).claims:
             if claim.id in found:
                 raise ConfigError([f"{path}: claim {claim.id} is defined twice"])
-            found[claim.id] = claim
+            found[claim.id] = claim, path
     return list(found.values())
 
 
 def _read(path: Path) -> Claims:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: not YAML: {' '.join(str(error).split())}"]) from None
+    values = parsed(path)
     try:
         return Claims.model_validate(values)
     except ValidationError as error:
@@ -126,11 +125,9 @@ def gather(settings: Config, plan: Plan, textbook: Path = TEXTBOOK) -> list[Clai
     The textbook's were written for the default experiment: one that asks for cells which another experiment's study
     of the same name does not have is not testable there. A claim of the user's own must find its cells.
     """
-    own = [Path(path) for path in settings.claims]
-    found = load([textbook, *own])
-    theirs = len(load([textbook]))
-    check(found[theirs:], settings, plan)
-    return found
+    found = _with_files([textbook, *map(Path, settings.claims)])
+    check([claim for claim, path in found if path != textbook], settings, plan)
+    return [claim for claim, _ in found]
 
 
 def check(claims: Iterable[Claim], settings: Config, plan: Plan) -> None:
