@@ -23,7 +23,7 @@ from trainability import files, health, provenance
 from trainability.cell import Cell
 from trainability.outcome import CURVES, Outcome
 
-SCHEMA = 2
+SCHEMA = 3
 TABLES = ("curves", "layers")
 
 

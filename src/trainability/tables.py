@@ -17,21 +17,23 @@ from trainability.plan import Plan, included
 from trainability.record import Record
 from trainability.statistics import Estimate
 
-# What a run shows inside its layers: the mean over hidden layers of a column, at the first or the last probe.
+FIRST, LAST, LATER = slice(1), slice(-1, None), slice(1, None)  # probes: before training, after it, all but the first
+# What a run shows inside its layers: the mean of a column over hidden layers and the given probes.
 LAYER_MEANS = {
-    "dead_fraction": ("dead_fraction", -1),
-    "dead_fraction_strict": ("dead_fraction_strict", -1),
-    "dead_fraction_loose": ("dead_fraction_loose", -1),
-    "born_dead_fraction": ("dead_fraction", 0),
-    "revived_fraction": ("revived_fraction", -1),
-    "saturated_fraction": ("saturated_fraction", -1),
-    "initial_saturated_fraction": ("saturated_fraction", 0),
-    "activation_mean": ("activation_mean", -1),
-    "activation_std": ("activation_std", -1),
-    "sign_agreement": ("sign_agreement", -1),
-    "sign_agreement_batch": ("sign_agreement_batch", -1),
-    "update_ratio": ("update_ratio", -1),
-    "distinct_units": ("distinct_units", -1),
+    "dead_fraction": ("dead_fraction", LAST),
+    "dead_fraction_strict": ("dead_fraction_strict", LAST),
+    "dead_fraction_loose": ("dead_fraction_loose", LAST),
+    "born_dead_fraction": ("dead_fraction", FIRST),
+    "revived_fraction": ("revived_fraction", LAST),
+    "saturated_fraction": ("saturated_fraction", LAST),
+    "initial_saturated_fraction": ("saturated_fraction", FIRST),
+    "activation_mean": ("activation_mean", LAST),
+    "activation_std": ("activation_std", LAST),
+    "sign_agreement": ("sign_agreement", LAST),
+    "sign_agreement_batch": ("sign_agreement_batch", LAST),
+    "update_ratio": ("update_ratio", LAST),
+    "update_cosine": ("update_cosine", LATER),
+    "distinct_units": ("distinct_units", LAST),
 }
 ESTIMATED = (
     "test_accuracy",
@@ -111,8 +113,8 @@ def run_columns(one: Record, targets: Iterable[float]) -> dict[str, Any]:
     for target in targets:
         runs[steps_column(target)] = convergence.steps_to_target(steps, accuracy, target)
     shape = (len(rows), -1, int(one.layers["layer"].max()))
-    for name, (column, probe) in LAYER_MEANS.items():
-        runs[name] = one.layers[column].reshape(shape)[:, probe].mean(-1)
+    for name, (column, probes) in LAYER_MEANS.items():
+        runs[name] = one.layers[column].reshape(shape)[:, probes].mean((1, 2))
     norms = one.layers["gradient_norm"].astype(float).reshape(shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         runs["gradient_ratio"] = norms[:, 0, 0] / norms[:, 0, -1]

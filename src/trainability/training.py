@@ -9,6 +9,7 @@ epoch no example is left out for good.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -60,10 +61,11 @@ def _train_stack(stack: _Stack, report: Callable[[str], None]) -> Outcome:
     for epoch in range(stack.cell.epochs):
         for batch in stack.batches(epoch):
             step += 1
-            before = stack.hidden_weights() if step in probed else None
+            if step in probed or step + 1 in probed:  # the probe compares the last two updates
+                stack.trail.append(stack.hidden_weights())
             stack.step(batch, step)
             if step in evaluated:
-                report(stack.look(step, before))
+                report(stack.look(step))
     return stack.outcome()
 
 
@@ -99,6 +101,7 @@ class _Stack:
         self.probe_y = data.y[probe]
         self.monitor = health.Monitor(self.network, x[probe], x[first], data.targets[first])
         self.history = History(total, cell.depth, len(runs), x.device)
+        self.trail: deque[list[Tensor]] = deque(maxlen=2)  # hidden weights before the last two steps, if probed soon
         self.looking = 0.0  # seconds
 
     def batches(self, epoch: int) -> Iterator[Tensor]:
@@ -112,19 +115,19 @@ class _Stack:
     def hidden_weights(self) -> list[Tensor]:
         return [layer.linear.weight.clone() for layer in self.network.hidden]
 
-    def look(self, step: int, before_update: list[Tensor] | None = None) -> str:
+    def look(self, step: int) -> str:
         """Evaluate, and measure the probe where it is due; return a line about it."""
         clock = time.perf_counter()
         if step in self.history.probed:
-            self._probe(step, before_update)
+            self._probe(step)
         line = self._evaluate(step)
         self.looking += time.perf_counter() - clock
         return line
 
-    def _probe(self, step: int, before_update: list[Tensor] | None) -> None:
+    def _probe(self, step: int) -> None:
         """Measure the layers, and loss and accuracy on the probe, after `step`."""
         layers, logits = self.monitor.measure()
-        self.history.enter_layers(step, layers | health.weights(self.network, before_update))
+        self.history.enter_layers(step, layers | health.weights(self.network, self.trail))
         self.history.enter(step, TRAIN, score(logits, self.probe_y))
 
     def _evaluate(self, step: int) -> str:

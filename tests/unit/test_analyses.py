@@ -23,7 +23,7 @@ from trainability.analyses.stopwatch import Program
 from trainability.config import ConfigError
 
 TINY: dict[str, dict[str, Any]] = {
-    "born_dead": {"depths": [2, 3], "widths": [2], "trials": 30},
+    "born_dead": {"depths": [2, 3], "widths": [2], "rounds": 2, "trials": 30},
     "layer_cost": {"units": 8, "batch": 4, "rounds": 2},
     "signal": {"depths": [2], "width": 12, "examples": 20, "seeds": 2},
     "timing": {"activations": ["tanh", "prelu"], "units": 4, "batch": 8, "runs": [1, 2], "rounds": 2},
@@ -97,7 +97,8 @@ def test_two_layers_are_born_dead_as_often_as_can_be_counted(width: int) -> None
     and for sure on a side where no first unit is on, k = 0 or k = width."""
     one_sided = 2 * 0.5**width
     exact = one_sided * 0.5**width + (1 - one_sided) * 0.25**width
-    (row,) = table("born_dead", inits=["kaiming_normal"], depths=[2], widths=[width], trials=3000).to_dict("records")
+    sizes = {"depths": [2], "widths": [width], "rounds": 1, "trials": 3000}
+    (row,) = table("born_dead", inits=["kaiming_normal"], **sizes).to_dict("records")
     assert row["share"] == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 3000))
     assert row["low"] < exact < row["high"]
     assert row["dead"] == round(row["share"] * 3000)
@@ -107,20 +108,25 @@ def test_two_layers_are_born_dead_as_often_as_can_be_counted(width: int) -> None
 
 @pytest.mark.parametrize(("width", "percent"), [(5, 12.4), (3, 56.9), (2, 87.2)])
 def test_nine_layers_are_born_dead_as_published(width: int, percent: float) -> None:
-    (row,) = table("born_dead", inits=["kaiming_normal"], depths=[9], widths=[width], trials=1000).to_dict("records")
+    sizes = {"depths": [9], "widths": [width], "rounds": 1, "trials": 1000}
+    (row,) = table("born_dead", inits=["kaiming_normal"], **sizes).to_dict("records")
     noise = 100 * math.sqrt(percent / 100 * (1 - percent / 100) / 1000)
     assert 100 * row["share"] == pytest.approx(percent, abs=4 * noise)
     assert row["share"] < row["bound"]
 
 
 def test_a_depth_counts_as_it_would_alone_and_in_stacks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = {"inits": ["rai", "xavier_normal"], "widths": [2], "trials": 40}
+    sizes = {"inits": ["rai", "xavier_normal"], "widths": [2], "rounds": 1, "trials": 40}
     all_depths = table("born_dead", depths=[2, 4, 7], **sizes)
     monkeypatch.setattr(born_dead, "TOGETHER", 7)
     for depth in (2, 4, 7):
         alone = table("born_dead", depths=[depth], **sizes)
         pd.testing.assert_frame_equal(all_depths[all_depths["depth"] == depth].reset_index(drop=True), alone)
     assert (all_depths["dead"] > 0).any()
+    rounds = table("born_dead", depths=[2, 4, 7], **sizes | {"rounds": 4, "trials": 10})
+    by_round = rounds.groupby(["init", "depth"], sort=False)["dead"]
+    assert by_round.count().eq(4).all()
+    assert by_round.sum().tolist() == all_depths["dead"].tolist(), "rounds share out the same trials"
 
 
 def test_bound_is_left_out_where_its_theorem_does_not_hold() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -202,12 +203,59 @@ class TestDistinctUnits:
         assert distinct_units(network.hidden[0]).tolist() == [1024] * 6
 
 
-def test_update_ratio_is_that_of_the_last_step(make_cell: Any) -> None:
-    network = Network(make_cell(), 5, 4)
-    first = health.weights(network, None)
-    assert first["update_ratio"].isnan().all(), "there is no update before the first step"
-    before = [layer.linear.weight.clone() for layer in network.hidden]
-    for layer in network.hidden:
-        layer.linear.weight.mul_(1.25)
-    ratios = health.weights(network, before)["update_ratio"]
-    torch.testing.assert_close(ratios, torch.full_like(ratios, 0.2))
+def hidden_weights(network: Network) -> list[Tensor]:
+    return [layer.linear.weight.clone() for layer in network.hidden]
+
+
+class TestUpdates:
+    def test_ratio_is_that_of_the_last_step(self, make_cell: Any) -> None:
+        network = Network(make_cell(), 5, 4)
+        assert health.weights(network, [])["update_ratio"].isnan().all(), "there is no update before the first step"
+        before = hidden_weights(network)
+        for layer in network.hidden:
+            layer.linear.weight.mul_(1.25)
+        ratios = health.weights(network, [before])["update_ratio"]
+        torch.testing.assert_close(ratios, torch.full_like(ratios, 0.2))
+
+    @pytest.mark.parametrize(("second", "cosine"), [(1.0, 1.0), (-0.5, -1.0)])
+    def test_cosine_of_steps_along_one_line(self, make_cell: Any, second: float, cosine: float) -> None:
+        network = Network(make_cell(), 5, 4)
+        direction = [torch.randn_like(layer.linear.weight) for layer in network.hidden]
+        trail = []
+        for step in (1.0, second):
+            trail.append(hidden_weights(network))
+            for layer, along in zip(network.hidden, direction, strict=True):
+                layer.linear.weight.add_(along, alpha=step)
+        found = health.weights(network, trail)["update_cosine"]
+        torch.testing.assert_close(found, torch.full_like(found, cosine), atol=1e-5, rtol=0)
+
+    def test_cosine_is_torchs_for_each_run(self, make_cell: Any) -> None:
+        network = Network(make_cell(), 5, 4)
+        trail = []
+        for _ in range(2):
+            trail.append(hidden_weights(network))
+            for layer in network.hidden:
+                layer.linear.weight.add_(torch.randn_like(layer.linear.weight))
+        found = health.weights(network, trail)["update_cosine"]
+        for index, layer in enumerate(network.hidden):
+            first, last = trail[1][index] - trail[0][index], layer.linear.weight - trail[1][index]
+            expected = nn.functional.cosine_similarity(first.flatten(1), last.flatten(1), dim=1)
+            torch.testing.assert_close(found[index], expected, atol=1e-6, rtol=1e-5)
+
+    def test_no_cosine_of_one_step_or_of_steps_that_change_nothing(self, make_cell: Any) -> None:
+        network = Network(make_cell(), 5, 4)
+        still = hidden_weights(network)
+        for trail in ([], [still], [still, still]):
+            assert health.weights(network, trail)["update_cosine"].isnan().all()
+
+
+def test_quantiles_are_numpys(make_cell: Any, probe: Tensor) -> None:
+    network = Network(make_cell(activation="elu"), 5, 4)
+    _, columns = monitored(network, probe)
+    x = probe[:8].expand(6, -1, -1)
+    for index in range(3):
+        x = network.hidden[index].forward(x, Mode.PROBE)
+        expected = np.quantile(x.flatten(1).numpy(), health.LEVELS, axis=1, method="nearest")
+        found = torch.stack([columns[name][index] for name in health.QUANTILES])
+        np.testing.assert_array_equal(found.numpy(), expected)
+    assert tuple(f"activation_q{name}" for name in ("05", "25", "50", "75", "95")) == health.QUANTILES

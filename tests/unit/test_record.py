@@ -93,8 +93,8 @@ def test_flipped_bit_is_found(cell: Cell, folder: Path, file: str) -> None:
 
 def test_record_of_another_schema_is_refused(cell: Cell, folder: Path) -> None:
     path = folder / cell.key / "record.json"
-    path.write_text(path.read_text().replace('"schema": 2', '"schema": 99'))
-    with pytest.raises(CorruptFileError, match="has schema 99, this version reads 2"):
+    path.write_text(path.read_text().replace('"schema": 3', '"schema": 99'))
+    with pytest.raises(CorruptFileError, match="has schema 99, this version reads 3"):
         record.read(folder / cell.key)
 
 

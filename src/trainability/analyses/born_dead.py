@@ -20,7 +20,8 @@ class BornDead(Analysis):
 
     Scalar input, biases as the initialiser has them, 0 but for rai; a unit is dead by the rule of `health`. `depths`
     are hidden layers: depth 10 of Lu et al. is 9 of them. The trials of one depth are the first layers of those of a
-    larger one. `low` and `high` are Wilson's 95 % interval; `bound` is the upper bound below, which holds for ReLU and
+    larger one. A row counts the `trials` of one of `rounds` rounds, whose spread shows how well the share is known.
+    `low` and `high` are Wilson's 95 % interval of the row; `bound` is the upper bound below, which holds for ReLU and
     symmetric draws without biases: here the schemes that are a variance and a shape.
     """
 
@@ -32,7 +33,8 @@ class BornDead(Analysis):
     inits: Initializers = (KaimingNormal(), RandomizedAsymmetric(), XavierNormal())
     depths: Depths = (3, 6, 9)
     widths: Widths = (2, 3, 5, 10)
-    trials: Count = 3000
+    rounds: Count = 10
+    trials: Count = 300
 
     def rows(self) -> list[Row]:
         chosen = itertools.product(self.activations, self.inits, self.widths)
@@ -43,23 +45,24 @@ class BornDead(Analysis):
 
         bounded = activation == Relu() and isinstance(init, Scaled)
         dead = self._dead(activation, init, width)
-        for depth in self.depths:
-            share = proportion(dead[depth - 1], self.trials)
+        for depth, number in itertools.product(self.depths, range(self.rounds)):
+            share = proportion(dead[depth - 1][number], self.trials)
             yield {
                 "activation": activation.label,
                 "init": init.label,
                 "depth": depth,
                 "width": width,
+                "round": number,
                 "trials": self.trials,
-                "dead": dead[depth - 1],
+                "dead": dead[depth - 1][number],
                 "share": share.value,
                 "low": share.low,
                 "high": share.high,
                 "bound": 1.0 - (1.0 - 2.0**-width) ** depth if bounded else None,
             }
 
-    def _dead(self, activation: Activation, init: Initializer, width: int) -> list[int]:
-        """How many trials have a dead layer among the first one, two and so on, up to the largest depth."""
+    def _dead(self, activation: Activation, init: Initializer, width: int) -> list[list[int]]:
+        """How many trials of each round have a dead layer among the first one, two and so on: [depth][round]."""
         import torch
 
         from trainability.analyses import networks
@@ -67,10 +70,10 @@ class BornDead(Analysis):
 
         points = torch.linspace(-(3.0**0.5), 3.0**0.5, POINTS).unsqueeze(1)
         factors = {"activation": activation, "init": init, "depth": max(self.depths), "width": width}
-        counts = torch.zeros(max(self.depths), dtype=torch.int64)
-        for first in range(0, self.trials, TOGETHER):
-            seeds = range(first, min(first + TOGETHER, self.trials))
+        total, parts = self.rounds * self.trials, []
+        for first in range(0, total, TOGETHER):
+            seeds = range(first, min(first + TOGETHER, total))
             network = networks.stack(points, 1, seeds, **factors)
             columns, _ = Monitor(network, points, points, torch.zeros(POINTS, 1)).measure()
-            counts += (columns["dead_fraction"] == 1).cummax(0).values.sum(1)
-        return counts.tolist()
+            parts.append((columns["dead_fraction"] == 1).cummax(0).values)
+        return torch.cat(parts, 1).unflatten(1, (self.rounds, self.trials)).sum(-1).tolist()

@@ -8,7 +8,7 @@ the comparison does not vary.
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -27,6 +27,8 @@ Text = Annotated[str, Field(max_length=2000)]
 
 class Evidence(Component):
     """What is compared; `where` holds for every row that takes part."""
+
+    absolute: ClassVar[bool] = False  # whether the effect is what was measured, and no difference between two sides
 
     where: Text = ""
 
@@ -153,6 +155,8 @@ class Interaction(Evidence):
 class Level(Evidence):
     """The metric itself, in each setting."""
 
+    absolute: ClassVar[bool] = True
+
     name: Literal["level"] = "level"
 
     def effects(self, sheet: Sheet, metric: Metric, column: str) -> Effects:
@@ -193,6 +197,8 @@ class Trend(Evidence):
     Values that a unit lacks (a diverged run has no dead units) are left out of its trend; three are the least.
     """
 
+    absolute: ClassVar[bool] = True
+
     name: Literal["trend"] = "trend"
     along: Literal[(*FACTORS, RATE)]  # type: ignore[valid-type]
 
@@ -224,6 +230,8 @@ class Reordering(Evidence):
     (1 - tau) / 2 with Kendall's tau-b: the share of pairs whose order changes. The rate is one of the factors that make
     up a setting, and beside the metric's column the sheet has one that begins with `tuned_`.
     """
+
+    absolute: ClassVar[bool] = True
 
     name: Literal["reordering"] = "reordering"
     across: Literal[FACTORS]  # type: ignore[valid-type]

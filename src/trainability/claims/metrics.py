@@ -91,4 +91,5 @@ METRICS: dict[str, Metric] = {
     "off_centre": Metric("mean activation over its root mean square", share=True),
     "distinct_units": Metric("distinct units a layer"),
     "update_ratio": Metric("norm of an update over that of the weights", "ratio"),
+    "update_cosine": Metric("cosine of an update with the one before"),
 }

@@ -17,6 +17,7 @@ from trainability.claims.verdicts import NOT_TESTABLE
 
 SETTING_COLUMNS = (
     "claim", "setting", "estimate", "low", "high", "n", "verdict", "treatment_edge", "control_edge",
+    "published_estimate",
 )  # fmt: skip
 
 
@@ -75,7 +76,8 @@ def _row(one: Judgement, p_holm: float, settings: list[dict[str, Any]], source: 
         "changes_otherwise_counted": bool(other) and other != one.verdict,
         "family": claim.family,
         "source": claim.source,
-        "published": claim.published,
+        "published": claim.published.says if claim.published else "",
+        "published_estimate": claim.published.of_all(claim.expect) if claim.published else float("nan"),
         "note": claim.note,
     }
 
@@ -103,7 +105,10 @@ def _by_setting(one: Judgement) -> list[dict[str, Any]]:
         else:
             verdict, estimate = decide(one.claim, sign * values[None], words)
             row |= {"estimate": estimate.value, "low": estimate.low, "high": estimate.high, "verdict": verdict}
-        rows.append(row | {"n": len(values), "treatment_edge": edges[0], "control_edge": edges[1]})
+        row |= {"n": len(values), "treatment_edge": edges[0], "control_edge": edges[1]}
+        source = one.claim.published
+        row["published_estimate"] = source.of_setting(dict(setting), one.claim.expect) if source else float("nan")
+        rows.append(row)
     return rows
 
 

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from trainability.cell import FACTORS, Closed
 from trainability.claims.evidence import EVIDENCE, RATE, Evidence, names
 from trainability.claims.metrics import METRICS, Metric
+from trainability.claims.published import Published
 from trainability.claims.verdicts import RULES, Rule
 from trainability.config import Config, ConfigError, parsed, problems
 from trainability.expressions import Expression, ExpressionError
@@ -51,7 +52,7 @@ class Claim(Closed):
     unit: Literal["seed", "round", "trial"] = Field(default="seed", description="What pairs the rows of an analysis.")
     settings: list[str] = Field(default=[], description="Columns of an analysis that make up a setting.")
     elsewhere: str = Field(default="", description="Why an experiment without the study or analysis says nothing.")
-    published: str = Field(default="", description="What the source reports, beside which our figure is shown.")
+    published: Published | None = Field(default=None, description="What the source reports; ours is shown beside it.")
     note: str = ""
 
     @model_validator(mode="after")
@@ -66,6 +67,18 @@ class Claim(Closed):
             )
         if (self.expect == "either") != (self.rule.name == "equivalent"):
             raise PydanticCustomError("expect", "`expect: either` belongs to the rule `equivalent`, and to no other")
+        return self
+
+    @model_validator(mode="after")
+    def _published_on_the_same_scale(self) -> Self:
+        wanted = "value" if self.evidence.absolute else "by" if self.measure.scale == "difference" else "factor"
+        for figure in self.published.figures if self.published else ():
+            if figure.kind != wanted:
+                raise PydanticCustomError(
+                    "published_scale",
+                    "a published figure is given as `{wanted}` here, as the effect is, not as `{given}`",
+                    {"wanted": wanted, "given": figure.kind},
+                )
         return self
 
     @property
@@ -143,7 +156,8 @@ def _unanswerable(claim: Claim, settings: Config, plan: Plan) -> Iterator[str]:
     labels: list[dict[str, Any]] = [entry.cell.labels for entry in plan.values() if claim.study in entry.studies]
     if claim.evidence.every_rate:
         labels = [label | {RATE: rate} for label in labels for rate in settings.learning_rates]
-    for text in claim.evidence.sides:
+    published = [figure.where for figure in claim.published.figures if figure.where] if claim.published else []
+    for text in (*claim.evidence.sides, *published):
         try:
             expression = Expression(text, claim.factors)
             if claim.study and not any(expression(label) for label in labels):

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainability.charts import number
+from trainability.claims.evidence import EVIDENCE
 from trainability.claims.metrics import METRICS
 from trainability.report.wording import NONE, PERCENT
 from trainability.statistics import Estimate
 
-ABSOLUTE = ("level", "trend", "reordering")  # kinds of evidence whose effect is no difference
+ABSOLUTE = tuple(name for name in EVIDENCE if EVIDENCE[name].absolute)  # kinds whose effect is no difference
 CENSORED = frozenset(metric.title for metric in METRICS.values() if metric.censored)
 INFINITE = "\N{INFINITY}"
 RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")

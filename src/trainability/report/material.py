@@ -16,7 +16,7 @@ from trainability.config import Config
 from trainability.plan import Plan, included
 
 NUMBERS = (
-    "estimate", "low", "high", "lowest_setting", "highest_setting", "effect_size", "p", "p_holm",
+    "estimate", "low", "high", "lowest_setting", "highest_setting", "effect_size", "p", "p_holm", "published_estimate",
 )  # of verdicts; all may be missing  # fmt: skip
 
 

@@ -31,6 +31,8 @@ TOPICS = {
     "batchnorm": "Batch normalization",
     "batchnorm-inside": "Inside networks with batch normalization",
     "published": "Settings of papers",
+    "glorot": "Glorot & Bengio 2010",
+    "born-dead": "Networks that are born dead",
 }  # headings of the textbook's families; those of the user's own are their names
 SUBJECTS = {
     "interaction": "Effect of the treatment on {}",
