@@ -55,7 +55,7 @@ class Published(Closed):
     """What the source says, and its figures where it gives any."""
 
     says: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-    figures: tuple[PublishedFigure, ...] = ()
+    figures: list[PublishedFigure] = Field(default=[])
 
     def of_all(self, expect: str) -> float:
         """The source's effect over all settings, NaN where it gives none."""
