@@ -48,7 +48,7 @@ def claim(name: str, kind: str = "contrast", **values: Any) -> Claim:
 
 CLAIMS = (
     claim("faster", metric="steps", expect="lower", rule={"name": "exceeds", "factor": 1.5, "why": "half"}),
-    claim("better", published="five points"),
+    claim("better", published={"says": "five points", "figures": [{"by": 0.05}]}),
     claim("alike", expect="either", rule={"name": "equivalent", "within": 0.01, "why": "a point"}),
     claim("elsewhere", study="other", family="another"),
     claim("level", "level", metric="dead_fraction", expect="lower", rule=RULE | {"by": -0.1}),

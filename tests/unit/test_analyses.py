@@ -99,11 +99,11 @@ def test_two_layers_are_born_dead_as_often_as_can_be_counted(width: int) -> None
     exact = one_sided * 0.5**width + (1 - one_sided) * 0.25**width
     sizes = {"depths": [2], "widths": [width], "rounds": 1, "trials": 3000}
     (row,) = table("born_dead", inits=["kaiming_normal"], **sizes).to_dict("records")
-    assert row["share"] == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 3000))
+    assert row["born_dead_share"] == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 3000))
     assert row["low"] < exact < row["high"]
-    assert row["dead"] == round(row["share"] * 3000)
+    assert row["dead"] == round(row["born_dead_share"] * 3000)
     assert row["bound"] == pytest.approx(1 - (1 - 2.0**-width) ** 2)
-    assert row["share"] < row["bound"]
+    assert row["born_dead_share"] < row["bound"]
 
 
 @pytest.mark.parametrize(("width", "percent"), [(5, 12.4), (3, 56.9), (2, 87.2)])
@@ -111,8 +111,8 @@ def test_nine_layers_are_born_dead_as_published(width: int, percent: float) -> N
     sizes = {"depths": [9], "widths": [width], "rounds": 1, "trials": 1000}
     (row,) = table("born_dead", inits=["kaiming_normal"], **sizes).to_dict("records")
     noise = 100 * math.sqrt(percent / 100 * (1 - percent / 100) / 1000)
-    assert 100 * row["share"] == pytest.approx(percent, abs=4 * noise)
-    assert row["share"] < row["bound"]
+    assert 100 * row["born_dead_share"] == pytest.approx(percent, abs=4 * noise)
+    assert row["born_dead_share"] < row["bound"]
 
 
 def test_a_depth_counts_as_it_would_alone_and_in_stacks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -359,6 +359,40 @@ class TestTables:
         assert rows["verdict"].tolist() == [SUPPORTED, SUPPORTED]
         assert rows["control_edge"].all()
 
+    @pytest.mark.parametrize(
+        ("figure", "metric", "expect", "expected"),
+        [
+            ({"by": 0.03}, "test_accuracy", "higher", 0.03),
+            ({"by": 0.03}, "test_accuracy", "lower", 0.03),
+            ({"factor": 4}, "steps", "lower", 2.0),
+        ],
+    )
+    def test_a_published_number_stands_on_the_scale_of_the_effect(
+        self, figure: dict[str, float], metric: str, expect: str, expected: float
+    ) -> None:
+        published = {"says": "so", "figures": [figure, figure | {"where": "depth == 'x'"}]}
+        rule = {"name": "exceeds", "factor": 1.5, "why": "?"} if metric == "steps" else None
+        asked = claim(published=published, metric=metric, expect=expect, **({"rule": rule} if rule else {}))
+        found = outcome.tables([asked], sheets.Tables(experiment(), *runs(), analyses={}))
+        assert found["claims"]["published_estimate"].tolist() == [expected]
+        assert found["evidence"]["published_estimate"].tolist() == [expected]
+
+    def test_a_published_level_is_oriented_as_the_effect(self) -> None:
+        kind = {"name": "level", "where": "activation == 'tanh'"}
+        published = {"says": "so", "figures": [{"value": 0.9}]}
+        found = outcome.tables(
+            [
+                claim(
+                    evidence=kind, expect="lower", rule={"name": "exceeds", "by": -0.5, "why": "?"}, published=published
+                )
+            ],
+            sheets.Tables(experiment(), *runs(), analyses={}),
+        )
+        row = found["claims"].iloc[0]
+        assert row["published_estimate"] == -0.9
+        assert row["estimate"] < 0
+        assert found["evidence"]["published_estimate"].isna().all(), "the number is of no setting in particular"
+
     def test_derived_metrics(self) -> None:
         frame = sheets.Tables(experiment(), *runs(), analyses={}).sheet(claim()).frame
         assert frame["off_centre"].unique().tolist() == [0.6]
@@ -398,6 +432,12 @@ class TestFiles:
             ({"seed": 5}, "tanh-wins.seed: unknown key: did you mean 'seeds'"),
             ({"id": "Not An Id"}, "should match pattern"),
             ({"statement": " "}, "at least 1 character"),
+            (
+                {"published": {"says": "six", "figures": [{"factor": 6}]}},
+                "given as `by` here, as the effect is, not as `fact",
+            ),
+            ({"published": {"says": "six", "figures": [{"by": 1, "factor": 6}]}}, "and one only"),
+            ({"published": {"says": " "}}, "at least 1 character"),
         ],
     )
     def test_mistakes_are_named(self, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -421,6 +461,12 @@ class TestFiles:
         settings = experiment()
         with pytest.raises(ConfigError, match=message):
             claims.check([claim(evidence=kind)], settings, plan.make_plan(settings))
+
+    def test_a_published_figure_must_find_cells(self) -> None:
+        settings = experiment()
+        asked = claim(published={"says": "so", "figures": [{"by": 0.1, "where": "depth == 'w'"}]})
+        with pytest.raises(ConfigError, match="no cell of study activations satisfies `depth == 'w'`"):
+            claims.check([asked], settings, plan.make_plan(settings))
 
     def test_of_another_experiment_is_no_mistake(self) -> None:
         settings = experiment()

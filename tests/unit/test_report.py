@@ -448,7 +448,8 @@ def test_a_statement_has_all_that_its_verdict_rests_on(found: material.Material)
     row = found.claims.set_index("claim").loc["better"]
     assert f"p = {row['p_holm']:.2g} after Holm" in facts["Chance"]
     assert facts["Published"].startswith(
-        "Five points. Here, test accuracy: 12.3 points lower [5.0, 20.0]. The two do not"
+        "Five points. Here, test accuracy: 12.3 points lower [5.0, 20.0]. "
+        "The source's number, 5.0 points higher, points the other way. The two do not"
     )
     assert facts["Smallest effect of interest"] == "Higher by more than 2 points: two points."
     assert set(row["fixed_rates"].split()) >= {"0.05:", "1e+06:"}
@@ -476,7 +477,28 @@ def test_the_interval_for_no_difference_is_the_one_that_decides(found: material.
 )
 def test_what_agrees_with_a_source(found: material.Material, values: dict[str, object], text: str) -> None:
     row = found.claims.set_index("claim", drop=False).loc["better"].to_dict() | {"estimate": 0.05} | values
-    assert text in verdicts._published(row, magnitudes.Magnitude.of(row))
+    assert text in verdicts._published(row, magnitudes.Magnitude.of(row), [])
+
+
+@pytest.mark.parametrize(
+    ("theirs", "text"),
+    [
+        (0.06, "The source's number, 6.0 points higher, lies within our interval."),
+        (0.09, "The source's number, 9.0 points higher, lies outside our interval."),
+        (-0.01, "The source's number, 1.0 points lower, points the other way."),
+    ],
+)
+def test_a_published_number_is_compared_with_the_interval(theirs: float, text: str) -> None:
+    row = {"published_estimate": theirs, "estimate": 0.05, "low": 0.03, "high": 0.07}
+    assert verdicts._beside(row, magnitude(unit="share")) == text
+
+
+def test_a_published_level_is_compared_setting_by_setting() -> None:
+    row = {"setting": "width 2", "published_estimate": -0.87, "estimate": -0.5, "low": -0.6, "high": -0.4}
+    level = magnitude(compared="level", expect="lower", unit="share")
+    assert read(verdicts._beside(row, level)) == (
+        "Width 2: the source's number, 87.0 %, beside 50.0 % [40.0, 60.0], lies outside our interval."
+    )
 
 
 def test_fixed_rates_are_gathered_by_verdict() -> None:

@@ -55,7 +55,7 @@ class BornDead(Analysis):
                 "round": number,
                 "trials": self.trials,
                 "dead": dead[depth - 1][number],
-                "share": share.value,
+                "born_dead_share": share.value,
                 "low": share.low,
                 "high": share.high,
                 "bound": 1.0 - (1.0 - 2.0**-width) ** depth if bounded else None,

@@ -48,7 +48,9 @@ class Claim(Closed):
     evidence: OneEvidence
     rule: OneRule
     seeds: int = Field(default=5, ge=2, description="With fewer seeds (or rounds) the verdict is inconclusive.")
-    scale: Literal["difference", "ratio"] = Field(default="difference", description="Of a column of an analysis.")
+    scale: Literal["difference", "share", "ratio"] = Field(
+        default="difference", description="Of a column of an analysis; a share is a difference shown in per cent."
+    )
     unit: Literal["seed", "round", "trial"] = Field(default="seed", description="What pairs the rows of an analysis.")
     settings: list[str] = Field(default=[], description="Columns of an analysis that make up a setting.")
     elsewhere: str = Field(default="", description="Why an experiment without the study or analysis says nothing.")
@@ -91,7 +93,10 @@ class Claim(Closed):
     @property
     def measure(self) -> Metric:
         """How the metric's values are compared."""
-        return METRICS[self.metric] if self.study else Metric(self.metric.replace("_", " "), self.scale)
+        if self.study:
+            return METRICS[self.metric]
+        title, share = self.metric.replace("_", " "), self.scale == "share"
+        return Metric(title, "ratio" if self.scale == "ratio" else "difference", share=share)
 
 
 class Claims(Closed):

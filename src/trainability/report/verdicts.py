@@ -123,7 +123,7 @@ def _statement(row: Row, found: Material) -> Statement:
         row["statement"],
         Entry(row["verdict"], style=_style(row["verdict"])),
         sentence(row, found),
-        tuple((term, text) for term, text in _facts(row, magnitude, found) if text),
+        tuple((term, text) for term, text in _facts(row, magnitude, settings, found) if text),
         plot,
         _numbers(row["claim"], settings, magnitude) if settings else None,
     )
@@ -149,7 +149,9 @@ def sentence(row: Row, found: Material) -> str:
     return _capital(f"{subject}, {over}: {effect}. The statement asks for {magnitude.asked}, {outcome}.")
 
 
-def _facts(row: Row, magnitude: Magnitude, found: Material) -> Iterator[tuple[str, str]]:
+def _facts(
+    row: Row, magnitude: Magnitude, settings: list[dict[Any, Any]], found: Material
+) -> Iterator[tuple[str, str]]:
     place = "study" if row["evidence"] in found.settings.studies else "analysis"
     yield "Source", row["source"]
     yield "Compared", f"`{row['compared']}` in {place} `{row['evidence']}`"
@@ -161,7 +163,7 @@ def _facts(row: Row, magnitude: Magnitude, found: Material) -> Iterator[tuple[st
         yield "Misses counted as arrivals at the end", row["otherwise_counted"]
         yield "Held fixed", row["held_fixed"]
     if row["published"]:
-        yield "Published", _published(row, magnitude)
+        yield "Published", _published(row, magnitude, settings)
     yield "Note", row["note"]
 
 
@@ -196,17 +198,34 @@ def _at_fixed_rates(text: str) -> str:
     return "; ".join(f"{verdict} at {listing(found)}" for verdict, found in rates.items())
 
 
-def _published(row: Row, magnitude: Magnitude) -> str:
-    """The source's figure, ours, and whether the two agree on the statement."""
-    ours = f"{row['metric']}: {magnitude.effect(_estimate(row))}"
-    caution = "Data, networks and lengths of training differ, so sizes need not agree."
+def _published(row: Row, magnitude: Magnitude, settings: list[dict[Any, Any]]) -> str:
+    """What the source reports, ours beside it, and what of the two agrees."""
+    said = f"{_capital(row['published'])}."
     if row["verdict"] == NOT_TESTABLE or math.isnan(row["estimate"]):
-        return f"{_capital(row['published'])}. Nothing here stands beside it."
-    return f"{_capital(row['published'])}. Here, {ours}. {_agreement(row, magnitude)} {caution}"
+        return f"{said} Nothing here stands beside it."
+    parts = [said, f"Here, {row['metric']}: {magnitude.effect(_estimate(row))}."]
+    compared = [one for one in (row, *settings) if not math.isnan(one["published_estimate"])]
+    parts += [_beside(one, magnitude) for one in compared]
+    parts.append(_agreement(row, magnitude))
+    parts.append("Data, networks and lengths of training differ, so sizes need not agree.")
+    return " ".join(parts)
+
+
+def _beside(one: Row, magnitude: Magnitude) -> str:
+    """The source's number in the words of ours, of the whole or of one setting, and where it lies beside ours."""
+    theirs, ours = one["published_estimate"], _estimate(one)
+    number = f"The source's number, {_source(one, magnitude).text},"
+    if "setting" in one:
+        number = f"{_capital(one['setting'])}: the{number[3:]} beside {magnitude.effect(ours)},"
+    if ours.low <= theirs <= ours.high:
+        return f"{number} lies within our interval."
+    if magnitude.kind not in ABSOLUTE and theirs * ours.value < 0:
+        return f"{number} points the other way."
+    return f"{number} lies outside our interval."
 
 
 def _agreement(row: Row, magnitude: Magnitude) -> str:
-    """What agrees with the source, and what does not."""
+    """What agrees with the source's statement, and what does not."""
     if row["verdict"] == SUPPORTED:
         return "The statement holds in both."
     directed = row["rule"] != "equivalent" and magnitude.kind not in ABSOLUTE
@@ -221,15 +240,24 @@ def _agreement(row: Row, magnitude: Magnitude) -> str:
 
 def _numbers(name: str, settings: list[dict[Any, Any]], magnitude: Magnitude) -> Table:
     """The numbers behind a plot."""
+    source = any(not math.isnan(one["published_estimate"]) for one in settings)
     edges = {(True, True): "both", (True, False): "treatment", (False, True): "control", (False, False): NONE}
     return Table(
         f"evidence-{name}",
         "The numbers behind the plot. Edge: on which side a chosen rate lies on the edge of its grid.",
-        (Column("setting"), Column("effect"), Column("n", True), Column("verdict"), Column("edge")),
+        (
+            Column("setting"),
+            Column("effect"),
+            *([Column("published")] if source else []),
+            Column("n", True),
+            Column("verdict"),
+            Column("edge"),
+        ),
         tuple(
             (
                 Entry(one["setting"]),
                 Entry(magnitude.effect(_estimate(one)), one["estimate"]),
+                *([_source(one, magnitude)] if source else []),
                 Entry(str(one["n"]), one["n"]),
                 Entry(one["verdict"], style=_style(one["verdict"]) if one["verdict"] in VERDICTS else ""),
                 Entry(edges[one["treatment_edge"], one["control_edge"]]),
@@ -237,6 +265,11 @@ def _numbers(name: str, settings: list[dict[Any, Any]], magnitude: Magnitude) ->
             for one in settings
         ),
     )
+
+
+def _source(one: Row, magnitude: Magnitude) -> Entry:
+    theirs = one["published_estimate"]
+    return Entry(magnitude.effect(Estimate(theirs, theirs, theirs)), theirs)
 
 
 def _changes(row: Row, found: Material) -> list[str]:
