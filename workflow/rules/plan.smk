@@ -13,7 +13,7 @@ try:
     SETTINGS = configuration.read(config)
     PLAN = plan.make_plan(SETTINGS)
     # The statements to judge: the textbook's, and those of the user.
-    CLAIM_FILES = [workflow.source_path("../../report/claims.yaml"), *SETTINGS.claims]
+    CLAIM_FILES = [f"{workflow.basedir}/report/claims.yaml", *SETTINGS.claims]
     claims.gather(SETTINGS, PLAN, Path(CLAIM_FILES[0]))
 except configuration.ConfigError as error:
     raise WorkflowError(str(error)) from None
