@@ -116,11 +116,13 @@ def layers(material: Material) -> Table:
         Column("same sign, per image", True),
         Column("same sign, per batch", True),
         Column("update / weight", True),
+        Column("cosine of updates", True),
         Column("distinct units", True),
     )
     shown: tuple[str, ...] = ("gradient_ratio", "final_gradient_ratio", "activation_mean", "sign_agreement")
-    shown += ("sign_agreement_batch", "update_ratio", "distinct_units")
-    writers = {"sign_agreement": percent, "sign_agreement_batch": percent, "activation_mean": decimal}
+    shown += ("sign_agreement_batch", "update_ratio", "update_cosine", "distinct_units")
+    shares, decimals = ("sign_agreement", "sign_agreement_batch"), ("activation_mean", "update_cosine")
+    writers = dict.fromkeys(shares, percent) | dict.fromkeys(decimals, decimal)
     return Table(
         "table-layers",
         f"Inside the layers. {SETTING}, means over hidden layers and seeds, after the last step unless said otherwise.",
@@ -134,7 +136,8 @@ def layers(material: Material) -> Table:
             "Gradient: norm of the gradient at the first hidden layer over that at the last; far below 1 it "
             "vanishes. Same sign: share of a unit's incoming weights whose gradients have the majority's sign, 100 % "
             "where all inputs of the layer are positive. Update / weight: norm of a step over the norm of the "
-            "weights. Distinct units: 1 where the symmetry between units was never broken.",
+            "weights. Cosine of updates: between a step and the one before, the mean over the probes of the training; "
+            "below zero steps undo each other. Distinct units: 1 where the symmetry between units was never broken.",
         ),
     )
 
