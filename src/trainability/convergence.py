@@ -25,10 +25,11 @@ def steps_to_target(steps: Sequence[int] | Array, accuracy: Array, target: float
     return np.where(reached.any(0), np.asarray(steps, dtype=float)[first], np.inf)
 
 
-def expected_running_time(steps: Array, budget: float) -> Array:
+def expected_running_time(steps: Array, budget: float | Array) -> Array:
     """Total steps spent over successes (Hansen et al. 2009): misses spend the whole budget; infinite without success.
 
     It estimates the steps until the first success if failed runs are restarted. `steps` [..., R]; the result is [...].
+    `budget` is one for all, or one for each run [R].
     """
     with np.errstate(divide="ignore"):
         return np.asarray(np.minimum(steps, budget).sum(-1) / np.isfinite(steps).sum(-1))

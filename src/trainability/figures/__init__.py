@@ -33,6 +33,7 @@ class Figure:
 FIGURES: dict[str, Figure] = {
     "convergence": Figure("Runs that have reached the target", "Training speed"),
     "steps_to_target": Figure("Steps to each target", "Training speed"),
+    "performance_profiles": Figure("How close to the fastest", "Training speed"),
     "learning_curves": Figure("Learning curves", "Training speed"),
     "final_accuracy": Figure("Final test accuracy", "Accuracy"),
     "learning_rate": Figure("What the learning rate does", "Accuracy"),
@@ -98,6 +99,7 @@ def drawings() -> dict[str, Callable[[Experiment], Drawing]]:
         heatmaps,
         inputs,
         layers,
+        profiles,
         rates,
         signal,
         steps,
@@ -106,6 +108,7 @@ def drawings() -> dict[str, Callable[[Experiment], Drawing]]:
     return {
         "convergence": convergence.draw,
         "steps_to_target": steps.draw,
+        "performance_profiles": profiles.draw,
         "learning_curves": accuracy.curves,
         "final_accuracy": accuracy.final,
         "learning_rate": rates.draw,

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trainability.cell import FACTORS
+from trainability.cell import FACTORS, Cell
 from trainability.config import Config
-from trainability.plan import Plan
+from trainability.plan import Plan, included
 
 MOST_LINES = 10  # as many lines as colours, marks and a legend can tell apart
 
@@ -63,6 +63,7 @@ class Experiment:
     tables: dict[str, pd.DataFrame]
     data: Path
     names: Mapping[str, Mapping[str, str]]  # what figures call a factor's values, where that is not their label
+    trained: Mapping[str, Cell]
 
     @property
     def target(self) -> float:
@@ -86,7 +87,7 @@ class Experiment:
         grids = [getattr(study.grid, factor) or [] for study in studies]
         fixed = [value for study in studies if (value := getattr(study.overrides, factor)) is not None]
         values = [*sorted(grids, key=len, reverse=True), fixed, [getattr(self.settings.base, factor)]]
-        return list(dict.fromkeys(self._named(factor, value) for some in values for value in some))
+        return list(dict.fromkeys(self.named(factor, value) for some in values for value in some))
 
     def at_base(self, *varying: str) -> Slice:
         """The cells with the base's factors except `varying`; raises NothingToShow where none is trained."""
@@ -115,9 +116,10 @@ class Experiment:
 
     def base(self, factor: str) -> Any:
         """What figures call the base's value of a factor."""
-        return self._named(factor, getattr(self.settings.base, factor))
+        return self.named(factor, getattr(self.settings.base, factor))
 
-    def _named(self, factor: str, value: Any) -> Any:
+    def named(self, factor: str, value: Any) -> Any:
+        """What figures call a value of a factor, or its label."""
         label = getattr(value, "label", value)
         return self.names.get(factor, {}).get(label, label)
 
@@ -127,7 +129,7 @@ def load(settings: Config, plan: Plan, tables: Path, data: Path) -> Experiment:
     frames = {name: pd.read_parquet(tables / f"{name}.parquet") for name in ("runs", "cells", "curves", "layers")}
     rows = planned(plan)
     names = short_names(rows)
-    return Experiment(settings, rows.replace(names), frames, data, names)
+    return Experiment(settings, rows.replace(names), frames, data, names, included(plan))
 
 
 def short_names(planned: pd.DataFrame) -> dict[str, dict[str, str]]:

@@ -29,6 +29,7 @@ from trainability.report import (
     material,
     method,
     origin,
+    profiles,
     rankings,
     sentences,
     verdicts,
@@ -139,6 +140,7 @@ def sections(found: Material, figures: Mapping[str, Figure]) -> list[Section]:
                 *pick("convergence", "steps_to_target"),
                 comparisons.convergence(found),
                 rankings.table(found),
+                *profiles.blocks(found, pick("performance_profiles")),
             ],
         ),
         Section(

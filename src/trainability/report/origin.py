@@ -17,10 +17,14 @@ from trainability.report.material import Material
 from trainability.report.wording import PERCENT, count, listing
 
 REFERENCES = (
+    "Agarwal, Schwarzer, Castro, Courville & Bellemare 2021. Deep reinforcement learning at the edge of the "
+    "statistical precipice. NeurIPS; arXiv:2108.13264.",
     "Clevert, Unterthiner & Hochreiter 2015. Fast and accurate deep network learning by exponential linear units "
     "(ELUs). ICLR 2016; arXiv:1511.07289.",
     "CS231n: Deep learning for computer vision. Lecture “Training neural networks I”. Stanford University; "
     "cs231n.stanford.edu.",
+    "Dolan & Moré 2002. Benchmarking optimization software with performance profiles. Mathematical Programming 91; "
+    "arXiv:cs/0102001.",
     "Glorot & Bengio 2010. Understanding the difficulty of training deep feedforward neural networks. AISTATS.",
     "Goodfellow, Warde-Farley, Mirza, Courville & Bengio 2013. Maxout networks. ICML; arXiv:1302.4389.",
     "Hansen, Auger, Finck & Ros 2009. Real-parameter black-box optimization benchmarking 2009: experimental setup. "

@@ -67,6 +67,30 @@ def counted(steps: Array, budget: float, penalty: float = 1.0) -> Array:
     return np.where(np.isfinite(steps), steps, penalty * budget)
 
 
+def performance_ratios(steps: Array) -> Array:
+    """Steps of every run over the fewest that any treatment took [treatments, ...]; a miss is infinite.
+
+    The ratios of performance profiles (Dolan and Moré 2002); `convergence.fraction_at_target` counts those within a
+    factor. Where all treatments miss, all ratios are infinite: none was the fastest. A target that holds before the
+    first step counts as one step.
+    """
+    complete(steps)
+    taken = np.maximum(steps, 1)
+    fewest = taken.min(0)
+    return np.where(np.isfinite(taken), taken / np.where(np.isfinite(fewest), fewest, 1), np.inf)
+
+
+def expected_steps(steps: Array, budget: Array, rng: np.random.Generator, confidence: float = 0.95) -> Estimate:
+    """Expected running time over all runs [settings, seeds]: all steps spent over all successes.
+
+    A miss spends its setting's budget [settings]. Each setting resamples its own seeds (stratified); bounds are
+    infinite where resamples hold no success.
+    """
+    complete(steps)
+    budgets = np.repeat(budget, steps.shape[-1])  # as `pooled` orders the runs
+    return bootstrap(steps, rng, lambda sample: expected_running_time(pooled(sample), budgets), confidence, joint=False)
+
+
 def running_time_ratio(
     treatment: Array, control: Array, budget: float, rng: np.random.Generator, confidence: float = 0.95
 ) -> Estimate:
