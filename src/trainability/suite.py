@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 SETTING = tuple(name for name in FACTORS if name not in ("activation", "sizing"))  # plain units have no sizing
 
-INCOMPARABLE = "no two activations were trained in a setting that all of them share"
-
 
 @dataclass(frozen=True)
 class Suite:
@@ -34,9 +32,13 @@ class Suite:
     cells: tuple[tuple[str, ...], ...]
 
     @property
-    def comparable(self) -> bool:
-        """Whether there are two activations and a setting that both have."""
-        return len(self.activations) > 1 and bool(self.settings)
+    def problem(self) -> str:
+        """Why there is nothing to compare; empty where there is."""
+        if not self.activations:
+            return "no cell is trained at the base setting, under any normalization"
+        if len(self.activations) == 1:
+            return f"the plan has one activation at the base setting, {self.activations[0]}"
+        return "" if self.settings else f"no setting has all {len(self.activations)} activations"
 
     @property
     def varied(self) -> tuple[str, ...]:
@@ -80,7 +82,7 @@ def shared(trained: Mapping[str, Cell], base: Factors) -> Suite:
 
 
 def results(suite: Suite, runs: pd.DataFrame, cells: pd.DataFrame, steps_column: str, chance: float) -> Results:
-    """The figures of a comparable suite from the tables of runs and of cells, seeds in ascending order.
+    """The figures of a suite without a problem from the tables of runs and of cells, seeds in ascending order.
 
     A run that diverged or stalled counts with the accuracy of guessing, `chance`: what a network that learned nothing
     happens to answer would else rank activations by nothing.

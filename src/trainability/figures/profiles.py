@@ -50,8 +50,8 @@ def table(activations: Sequence[str], steps: Array) -> pd.DataFrame:
 def draw(experiment: Experiment) -> Drawing:
     """One line per activation over the settings that all activations share."""
     found = suite.shared(experiment.trained, experiment.settings.base)
-    if not found.comparable:
-        raise NothingToShow(f"Nothing to show: {suite.INCOMPARABLE}.")
+    if found.problem:
+        raise NothingToShow(f"Nothing to show: {found.problem}.")
     runs, cells = experiment.tables["runs"], experiment.tables["cells"]
     steps = suite.results(found, runs, cells, steps_column(experiment.target), experiment.chance).steps
     names = [experiment.named("activation", label) for label in found.activations]

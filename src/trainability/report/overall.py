@@ -13,10 +13,10 @@ from functools import cached_property
 
 import numpy as np
 
-from trainability import seeding, statistics, suite
+from trainability import seeding, statistics
 from trainability.report.material import Material
 from trainability.statistics import Estimate
-from trainability.suite import Results, Suite
+from trainability.suite import Results, Suite, results
 from trainability.tables import steps_column
 
 CHANCE = 0.05  # what few seeds cannot reach is no evidence, however far apart the runs lie
@@ -88,11 +88,7 @@ class Overall:
         }
 
 
-def overall(found: Material) -> Overall | None:
-    """The suite of an experiment with its results; None where no two activations share a setting."""
-    shared = suite.shared(found.trained, found.settings.base)
-    if not shared.comparable:
-        return None
+def overall(suite: Suite, found: Material) -> Overall:
+    """A suite without a problem, with its results."""
     chance = 1 / found.settings.base.dataset.classes
-    results = suite.results(shared, found.runs, found.cells, steps_column(found.target), chance)
-    return Overall(shared, results, found.target)
+    return Overall(suite, results(suite, found.runs, found.cells, steps_column(found.target), chance), found.target)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from trainability import suite
 from trainability.report.blocks import Block, Column, Entry, Prose, Table
 from trainability.report.material import Material
 from trainability.report.overall import Overall, overall
-from trainability.report.wording import NONE, count, goal, listing, percent, steps, with_interval
+from trainability.report.wording import NONE, PERCENT, count, goal, listing, percent, steps, with_interval
 from trainability.statistics import Estimate
+from trainability.suite import shared
 
 ABOVE, BELOW = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
 
 
 def blocks(material: Material, figures: Sequence[Block]) -> list[Block]:
     """Sentences, figures and tables, or one sentence where there is nothing to compare."""
-    found = overall(material)
-    if found is None:
-        return [Prose((f"Activations cannot be compared as a whole: {suite.INCOMPARABLE}.",)), *figures]
+    suite = shared(material.trained, material.settings.base)
+    if suite.problem:
+        return [Prose((f"Activations cannot be compared as a whole: {suite.problem}.",)), *figures]
+    found = overall(suite, material)
     return [Prose((scope(found), speed(found), accuracy(found))), *figures, table(found), matrix(found)]
 
 
@@ -70,13 +71,13 @@ def accuracy(found: Overall) -> str:
         chance = found.improvement[best[0], other]
         text += (
             f" A run of {best[0]} is more accurate than one of {other} with probability "
-            f"{with_interval(chance, percent)}"
+            f"{with_interval(chance, lambda share: _chance(share) + PERCENT)}"
         )
         if found.decidable:
             beyond = found.better(best[0], other) or found.better(other, best[0])
             text += f", which is {'' if beyond else 'not '}beyond chance"
         text += "."
-    return f"{text} {_differing(found)}"
+    return " ".join([text, *_differing(found)])
 
 
 def table(found: Overall) -> Table:
@@ -131,41 +132,38 @@ def matrix(found: Overall) -> Table:
                 continue
             mark = f" {ABOVE}" * found.better(one, other) + f" {BELOW}" * found.better(other, one)
             chance = found.improvement[one, other]
-            entries.append(Entry(with_interval(chance, percent) + mark, chance.value))
+            entries.append(Entry(with_interval(chance, _chance) + mark, chance.value))
         rows.append(tuple(entries))
-    marks = f"{ABOVE} the row is better, {BELOW} it is worse: the interval excludes one half."
+    marks = f"{ABOVE} the row is better, {BELOW} it is worse: the interval excludes one half, before rounding."
     if not found.decidable:
-        marks = f"No pair is marked: {count(found.seeds, 'seed')} cannot tell two activations apart."
+        marks = f"No pair is marked: {count(found.seeds, 'seed')} cannot tell activations apart."
     return Table(
         "table-improvement",
         "Probability of improvement: the chance that a run of the row's activation is more accurate on test data than "
         "one of the column's in the same setting, ties half, averaged over "
         f"{count(len(found.suite.settings), 'setting')}. Runs that diverged or stalled count as guessing, and tie.",
-        (Column("activation"), *(Column(name, True, "more accurate than") for name in names)),
+        (Column("activation"), *(Column(name, True, f"more accurate than, in{PERCENT}") for name in names)),
         tuple(rows),
         notes=(
-            f"{marks} Brackets: 95 % bootstrap intervals over seeds, left out where they have no width; each holds for "
-            f"itself, not all {len(found.improvement) // 2} at once.",
+            marks,
+            "Brackets: 95 % bootstrap intervals over seeds, left out where they have no width. They are not corrected "
+            "for the number of pairs.",
         ),
     )
 
 
-def _differing(found: Overall) -> str:
+def _differing(found: Overall) -> Iterator[str]:
     """How many pairs of activations differ in accuracy beyond chance, and who beats most others."""
-    total = len(found.improvement) // 2
+    names, total = found.suite.activations, len(found.improvement) // 2
     if not found.decidable:
-        return f"With {count(found.seeds, 'seed')} no difference can be told from chance."
-    wins = {
-        one: sum(found.better(one, other) for other in found.suite.activations if other != one)
-        for one in found.suite.activations
-    }
-    beyond = sum(wins.values())
-    text = f"Beyond chance, {beyond} of {count(total, 'pair')} of activations differ in accuracy"
-    if not beyond:
-        return f"{text}."
-    leaders, most = _leaders(wins, max, str)
-    others = f"beats the most others, {most}" if len(leaders) == 1 else f"beat the most others, {most} each"
-    return f"{text}; {listing(leaders)} {others}."
+        yield f"With {count(found.seeds, 'seed')} no difference can be told from chance."
+    elif total > 1:
+        wins = {one: sum(found.better(one, other) for other in names if other != one) for one in names}
+        leaders, most = _leaders(wins, max, str)
+        beat = f"{listing(leaders)} {'beats' if len(leaders) == 1 else 'each beat'} the most others, {most}"
+        beyond = sum(wins.values())
+        text = f"Beyond chance, {beyond} of {total} pairs of activations differ in accuracy"
+        yield f"{text}; {beat}." if beyond else f"{text}."
 
 
 def _leaders(
@@ -189,6 +187,12 @@ def _ranked(
         after = listing(with_interval(of[name], write) for name in names)
         text += f"; next came {listing(names)} with {after} (the intervals {'do not ' * apart}overlap)"
     return f"{text}."
+
+
+def _chance(chance: float) -> str:
+    """A probability in whole percent, 0 and 100 only if it is exactly that."""
+    rounded = round(100 * chance)
+    return str(rounded if chance in (0, 1) else min(max(rounded, 1), 99))
 
 
 def _were(names: list[str], again: str = "") -> str:
