@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from trainability import seeding
+from trainability.convergence import expected_running_time, fraction_at_target
 from trainability.statistics import (
     NotEstimableError,
     counted,
+    expected_steps,
     log2_ratio,
     outcomes,
+    performance_ratios,
     running_time_ratio,
     steps_ratio,
     success_difference,
@@ -78,6 +81,61 @@ class TestStepsRatio:
         assert counted(steps, 64, 2).tolist() == [4, 128]
         found = steps_ratio(counted(np.array([INF] * 3), 64), np.array([16.0] * 3), rng())
         assert found == (2, 2, 2)
+
+
+class TestPerformanceRatios:
+    def test_by_hand(self) -> None:
+        """Pairs by column: a tie, the first twice as fast, only the second there, none there, held before the start."""
+        steps = np.array([[8.0, 8, INF, INF, 0], [8, 16, 64, INF, 4]])
+        assert performance_ratios(steps).tolist() == [[1, 1, INF, INF, 1], [1, 2, 1, INF, 4]]
+
+    def test_profiles_are_those_of_the_definition(self) -> None:
+        """Dolan and Moré's rho by loops over problems and solvers."""
+        draw = np.random.default_rng(4)
+        steps = np.where(draw.random((3, 4, 5)) < 0.7, draw.integers(1, 40, (3, 4, 5)).astype(float), INF)
+        factors = np.array([1, 1.5, 2, 4, 40])
+        problems = [(i, j) for i in range(4) for j in range(5)]
+        for solver, ratios in enumerate(performance_ratios(steps)):
+            expected = [
+                sum(
+                    np.isfinite(steps[solver, i, j]) and steps[solver, i, j] <= factor * min(steps[:, i, j])
+                    for i, j in problems
+                )
+                / len(problems)
+                for factor in factors
+            ]
+            assert fraction_at_target(ratios.ravel(), factors) == pytest.approx(expected)
+
+    def test_missing_steps_are_an_error(self) -> None:
+        with pytest.raises(NotEstimableError, match="1 of 2 figures are missing"):
+            performance_ratios(np.array([[8.0], [np.nan]]))
+
+
+class TestExpectedSteps:
+    def test_by_hand(self) -> None:
+        """(10 + 20 + 100) and (30 + 1000 + 1000) over three successes; each miss spends its own setting's budget."""
+        steps = np.array([[10.0, 20, INF], [30, INF, INF]])
+        assert expected_steps(steps, np.array([100.0, 1000]), rng()).value == pytest.approx(2160 / 3)
+
+    def test_is_the_settings_running_times_weighted_by_their_successes(self) -> None:
+        draw = np.random.default_rng(5)
+        steps, budget = (
+            np.where(draw.random((3, 8)) < 0.8, draw.uniform(10, 90, (3, 8)), INF),
+            np.array([90.0, 200, 500]),
+        )
+        each = [expected_running_time(row, one) for row, one in zip(steps, budget, strict=True)]
+        found = expected_steps(steps, budget, rng())
+        assert found.value == pytest.approx(np.average(each, weights=np.isfinite(steps).sum(1)))
+        assert found.low < found.value < found.high
+
+    def test_without_success_it_is_infinite(self) -> None:
+        assert expected_steps(np.full((2, 3), INF), np.array([10.0, 10]), rng()) == (INF, INF, INF)
+
+    def test_a_lone_success_bounds_it_on_one_side_only(self) -> None:
+        found = expected_steps(np.array([[8.0, INF, INF, INF]]), np.array([100.0]), rng())
+        assert found.value == 308
+        assert found.low < 308
+        assert found.high == INF
 
 
 class TestRunningTimeRatio:

@@ -12,6 +12,7 @@ from scipy import stats
 from trainability.statistics import (
     Estimate,
     equivalence,
+    expected_steps,
     interquartile_mean,
     paired,
     probability_of_improvement,
@@ -99,6 +100,20 @@ def test_of_a_ratio_of_running_times(seeds: int, low: float) -> None:
     truth = math.log2((0.8 * 50 + 20) / (0.8 * 30 + 20))
     share = coverage(lambda rng: running_time_ratio(steps(rng, 80), steps(rng, 40), 100, rng), truth)
     assert near(share, low, 0.98)
+
+
+@pytest.mark.parametrize(("seeds", "low"), [(5, 0.87), (8, 0.91), (20, 0.92)])
+def test_of_expected_steps_over_settings(seeds: int, low: float) -> None:
+    """Six settings of different speed, a fifth of the runs missing in half of them."""
+    reach = np.array([0.8, 1, 0.8, 1, 0.8, 1])[:, None]
+    middle, budget = np.arange(1, 7)[:, None] * 20.0, np.full(6, 200.0)
+
+    def draw(rng: np.random.Generator) -> Estimate:
+        steps = rng.uniform(middle / 2, 1.5 * middle, (6, seeds))
+        return expected_steps(np.where(rng.random((6, seeds)) < reach, steps, np.inf), budget, rng)
+
+    spent = reach * middle + (1 - reach) * 200
+    assert near(coverage(draw, float(spent.sum() / reach.sum())), low, 0.97)
 
 
 @pytest.mark.parametrize("settings", [1, 4])

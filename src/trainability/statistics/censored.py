@@ -84,7 +84,9 @@ def expected_steps(steps: Array, budget: Array, rng: np.random.Generator, confid
     """Expected running time over all runs [settings, seeds]: all steps spent over all successes.
 
     A miss spends its setting's budget [settings]. Each setting resamples its own seeds (stratified); bounds are
-    infinite where resamples hold no success.
+    infinite where resamples hold no success. Over 6 settings, three of which miss with a fifth of their runs, 95 %
+    intervals held the truth in 91, 94 and 94 % of 600 simulations with 5, 8 and 20 seeds; for one such setting alone in
+    66, 82 and 92 %.
     """
     complete(steps)
     budgets = np.repeat(budget, steps.shape[-1])  # as `pooled` orders the runs
