@@ -41,7 +41,11 @@ class Overall:
 
     @cached_property
     def success(self) -> dict[str, Estimate]:
-        """Share of all runs that reached the target."""
+        """Share of all runs that reached the target, with Wilson's interval as if they were of one setting.
+
+        It is too wide where settings differ: with 10 settings of 5 to 20 independent runs, 95 % intervals held the
+        truth in 94 to 100 % of 1,000 simulations.
+        """
         reached = np.isfinite(self.results.steps)
         return self._each(lambda index, _: statistics.proportion(int(reached[index].sum()), self.pairs))
 
