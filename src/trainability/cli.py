@@ -56,14 +56,14 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     arguments = _parser().parse_args(words)
     try:
-        arguments.command(arguments)
+        status: int | None = arguments.command(arguments)
     except USAGE_ERRORS as error:
         print(f"trainability: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader, `head` for instance, has seen enough
         sys.stderr.close()
         return 0
-    return 0
+    return status or 0
 
 
 def _data(arguments: argparse.Namespace) -> None:
@@ -156,6 +156,16 @@ def _report(arguments: argparse.Namespace) -> None:
     folders = (arguments.tables, arguments.figures, arguments.cells, arguments.data, arguments.sources)
     report.render(settings, planned, *folders, arguments.out, arguments.snakemake)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from trainability import comparison
+    from trainability.report.wording import count
+
+    found = comparison.render(arguments.a, arguments.b, arguments.out)
+    changes = f"{count(found.flipped, 'verdict')} flipped, {count(found.moved, 'cell')} moved"
+    print(f"{arguments.out}: {changes}")
+    return int(arguments.fail_on_change and bool(found.flipped or found.moved))
 
 
 def _schema(arguments: argparse.Namespace) -> None:
@@ -268,6 +278,14 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("component", nargs="?", help="a class of your own as module:Class, or any name there is")
             sub.add_argument("--parameters", default="{}", help="its parameters as JSON, e.g. '{\"a\": 2.0}'")
             sub.add_argument("--source", type=Path, metavar="FOLDER", help="where the files of a data set are")
+
+    sub = add("compare", _compare, "render a page on what changed between two folders of results")
+    sub.add_argument("a", type=Path, metavar="A", help="results of one experiment, e.g. runs/before/results")
+    sub.add_argument("b", type=Path, metavar="B", help="results of the other")
+    sub.add_argument("--out", type=Path, default=Path("comparison.html"), help="where the page goes")
+    sub.add_argument(
+        "--fail-on-change", action="store_true", help="exit with status 1 if a verdict flipped or a cell moved"
+    )
 
     add("schema", _schema, "print the JSON schema of a configuration")
     sub = add("reference", _reference, "describe every entry of every registry, in reference.html and reference.md")

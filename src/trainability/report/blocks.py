@@ -70,6 +70,7 @@ class Figure:
     width: int  # on the page at most, in CSS pixels
     height: int
     data: Table | None
+    lies: str = ""  # where its files are, if there are any
 
 
 @dataclass(frozen=True)

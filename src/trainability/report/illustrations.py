@@ -9,7 +9,7 @@ import base64
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from trainability import files
@@ -42,6 +42,14 @@ def data_uri(content: bytes, kind: str) -> str:
 def _figure(folder: Path, name: str) -> Figure:
     words = files.load_json(folder / f"{name}.json")
     svg, table = (folder / f"{name}.svg").read_bytes(), (folder / f"{name}.csv").read_bytes()
+    return figure(name, words, svg, table, f"results/figures/{name}.svg, .pdf, .csv")
+
+
+def figure(name: str, words: Mapping[str, str], svg: bytes, table: bytes, lies: str = "") -> Figure:
+    """A figure from its title, alternative text and caption, its drawing and its table; `lies` is where its files are.
+
+    Raises files.CorruptFileError for an SVG without a size.
+    """
     width, height = (round(ENLARGED * side) for side in _size(svg.decode()))
     return Figure(
         name,
@@ -53,6 +61,7 @@ def _figure(folder: Path, name: str) -> Figure:
         width,
         height,
         _data(name, table.decode()),
+        lies,
     )
 
 

@@ -20,7 +20,15 @@ from trainability.statistics.censored import (
 from trainability.statistics.intervals import RESAMPLES, Array, Estimate, NotEstimableError, bootstrap, proportion
 from trainability.statistics.pairs import Heterogeneity, by_setting, heterogeneity, paired, standardised
 from trainability.statistics.rankings import Sensitivity, agreement, kendall_tau, sensitivity, trend
-from trainability.statistics.significance import equivalence, equivalence_p, holm, sign_flip, smallest_p, wilcoxon
+from trainability.statistics.significance import (
+    equivalence,
+    equivalence_p,
+    holm,
+    joint_sign_flip,
+    sign_flip,
+    smallest_p,
+    wilcoxon,
+)
 
 __all__ = [
     "RESAMPLES",
@@ -40,6 +48,7 @@ __all__ = [
     "heterogeneity",
     "holm",
     "interquartile_mean",
+    "joint_sign_flip",
     "kendall_tau",
     "log2_ratio",
     "outcomes",
