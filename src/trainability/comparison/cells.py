@@ -40,7 +40,7 @@ def _both(a: Side, b: Side, pair: Pair) -> dict[str, str]:
 
 def moved(found: list[Move], named: Labels) -> Table:
     """A row per cell and measure that moved beyond noise, the largest in its own measure first."""
-    rows = sorted((move for move in found if move.outcome == MOVED), key=_size)
+    rows = sorted((move for move in found if move.outcome == MOVED), key=size, reverse=True)
     factors = _factors(named)
     return Table(
         "table-moved",
@@ -65,7 +65,7 @@ def moved(found: list[Move], named: Labels) -> Table:
             )
             for move in rows
         ),
-        notes=("p is adjusted for all cells that were tested on the same measure.",) if rows else (),
+        notes=("p is adjusted for all cells that were tested on the same measure.",),
     )
 
 
@@ -145,8 +145,9 @@ def _factors(named: Labels) -> list[str]:
     return list(next(iter(named.values()), {"activation": ""}))
 
 
-def _size(move: Move) -> float:
-    return -abs(move.difference.value) / MEASURES[move.measure].smallest
+def size(move: Move) -> float:
+    """A difference in multiples of the smallest of interest."""
+    return abs(move.difference.value) / MEASURES[move.measure].smallest
 
 
 def _values(move: Move) -> tuple[Entry, Entry, Entry]:
@@ -156,12 +157,12 @@ def _values(move: Move) -> tuple[Entry, Entry, Entry]:
 
 
 def difference(move: Move) -> str:
-    """`+1.2 [0.3, 2.0] points`, `1.41 [1.2, 1.6] times`, without brackets where seeds are not paired or agree."""
+    """`+1.2 [0.3, 2.0] points`, `1.41 [1.2, 1.6] times as many`; no brackets where seeds agree or are not paired."""
     value, low, high = move.difference
     if math.isnan(value):
         return NONE
     if MEASURES[move.measure].doublings:
-        written, unit = [f"{2**bound:.3g}" for bound in move.difference], "times"
+        written, unit = [f"{2**bound:.3g}" for bound in move.difference], "times as many"
     else:
         written, unit = [_signed(100 * bound) for bound in move.difference], "points"
     return f"{written[0]} {unit}" if low == high else f"{written[0]} [{written[1]}, {written[2]}] {unit}"

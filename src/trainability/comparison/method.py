@@ -59,8 +59,8 @@ def _seeds(a: Side, b: Side) -> str:
     return (
         f"Compared are the {count(len(seeds), 'seed')} that both have{named}. A seed brings the same batches and draws "
         "to the same setting, so differences are taken seed by seed, each side at its own chosen learning rate. In "
-        "experiments of another scale it does not: cells in the same place of these are shown with their difference, "
-        "but without an interval, and are not tested."
+        "experiments of another scale it does not: cells in the same place of these are shown with their difference "
+        "(of steps, which have another length there, without), have no interval and are not tested."
     )
 
 

@@ -22,7 +22,7 @@ LEVEL = 0.05  # of all cells together
 MISS = 2.0  # budgets that a run which missed its target counts as
 MOVED, SMALL, NOISE = "moved", "too small to matter", "within noise"
 IDENTICAL, FEW, UNKNOWN, APART = "bit-identical", "too few seeds", "no value", "not paired"
-OUTCOMES = (MOVED, SMALL, NOISE, IDENTICAL, FEW, UNKNOWN, APART)  # the most telling first
+OUTCOMES = (MOVED, SMALL, NOISE, IDENTICAL, FEW, APART, UNKNOWN)  # the most telling first
 TESTED = (MOVED, SMALL, NOISE)
 NO_ESTIMATE = Estimate(np.nan, np.nan, np.nan)
 
@@ -128,7 +128,7 @@ def _move(name: str, a: Side, b: Side, pair: Pair, seeds: list[int]) -> Move:
         return made(NO_ESTIMATE, UNKNOWN)
     before, after = measure.position(one), measure.position(other)
     if not pair.paired:
-        apart = float(after.mean() - before.mean())
+        apart = np.nan if measure.doublings else float(after.mean() - before.mean())  # their misses differ in length
         return made(Estimate(apart, apart, apart), APART)
     estimate = statistics.paired(after, before, seeding.generator(0, "comparison", name, pair.a, pair.b))
     return made(estimate, FEW if statistics.smallest_p(len(seeds)) > LEVEL else NOISE)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import yaml
+
 from trainability.comparison.matching import CELL, Matching
 from trainability.comparison.sides import Side, distinct
-from trainability.report.blocks import Column, Entry, Table
+from trainability.report.blocks import Column, Entry, Prose, Table
 from trainability.report.wording import NONE, count
 
 Difference = tuple[str, str, str]  # what, in A, in B
@@ -29,7 +31,18 @@ def _differences(one: Any, other: Any, path: str) -> Iterator[Difference]:
 
 
 def _written(value: Any) -> str:
-    return NONE if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """As in a configuration's file, in one line."""
+    if value is None:
+        return NONE
+    text = yaml.safe_dump(_short(value), default_flow_style=True, sort_keys=False, allow_unicode=True, width=math.inf)
+    return text.removesuffix("...\n").strip()
+
+
+def _short(value: Any) -> Any:
+    """A component without parameters by its name alone."""
+    if isinstance(value, Mapping):
+        return value["name"] if list(value) == ["name"] else {key: _short(part) for key, part in value.items()}
+    return [_short(part) for part in value] if isinstance(value, list) else value
 
 
 def origins(a: Side, b: Side, matching: Matching) -> list[Difference]:
@@ -57,12 +70,13 @@ def _places(a: Side, b: Side) -> Iterator[tuple[str, tuple[str, ...], Callable[[
     yield "threads", ("threads",), str
 
 
-def table(name: str, caption: str, rows: list[Difference]) -> Table:
-    """Differences with both values."""
+def table(name: str, caption: str, rows: list[Difference]) -> Table | Prose:
+    """Differences with both values, or that there are none."""
+    if not rows:
+        return Prose((f"{caption} None.",))
     return Table(
         name,
         caption,
         (Column("what"), Column("A", long=True), Column("B", long=True)),
         tuple(tuple(Entry(text) for text in row) for row in rows),
-        noun="difference",
     )

@@ -90,7 +90,7 @@ def sections(found: Comparison) -> list[Section]:
             [
                 Prose((sentences.cells(a, b, found.moves, cells.settings(named)),)),
                 scatter.figure(a, b, accuracies, cells.settings(named)),
-                cells.moved(found.moves, named),
+                *([cells.moved(found.moves, named)] if found.moved else []),
             ],
         ),
         Section("order", "Order of the activations", [Prose((sentences.orders(found.rankings),)), *_rankings(found)]),
@@ -128,8 +128,9 @@ def _rankings(found: Comparison) -> list[Table]:
     return [
         Table(
             "table-order",
-            "Kendall's tau between the orders of the activations in A and in B by setting: 1 where they are the same, 0 "
-            "where they have nothing in common. Brackets: 95 % interval over seeds, resampled together.",
+            "Kendall's tau between the orders of the activations in A and in B by setting: 1 where they are the same, "
+            "0 where they have nothing in common; none where all activations tie on a side. Brackets: 95 % interval "
+            "over seeds, resampled together.",
             (
                 Column("setting", long=True),
                 Column("activations", True),

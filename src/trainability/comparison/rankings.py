@@ -9,7 +9,7 @@ import numpy as np
 from trainability import seeding, statistics
 from trainability.cell import FACTORS
 from trainability.comparison.matching import Matching, Pair
-from trainability.comparison.moves import MEASURES, common_seeds, common_target, measured
+from trainability.comparison.moves import MEASURES, NO_ESTIMATE, common_seeds, common_target, measured
 from trainability.comparison.sides import Side, Signature
 from trainability.statistics import Array, Estimate
 
@@ -18,7 +18,10 @@ RANKED = ("accuracy", "steps")
 
 
 class Ranking(NamedTuple):
-    """The activations of one setting, the best on either side, and Kendall's tau between the sides, by measure."""
+    """The activations of one setting, the best on either side, and Kendall's tau between the sides, by measure.
+
+    Where all activations tie on a side there is no order, and tau is NaN.
+    """
 
     setting: str
     activations: int
@@ -45,7 +48,9 @@ def _ranking(a: Side, b: Side, pairs: list[Pair], seeds: list[int], varied: list
     setting = ", ".join(f"{name.replace('_', ' ')} {labels[name]}" for name in varied) or "the only setting"
     for name in (one for one in RANKED if one in measured(a, b)):
         one, other = _values(name, a, b, pairs, seeds)
-        tau[name] = statistics.agreement(one, other, seeding.generator(0, "comparison", "ranking", name, setting))
+        tied = any(np.ptp(values.mean(1)) == 0 for values in (one, other))  # as where nothing reaches the target
+        rng = seeding.generator(0, "comparison", "ranking", name, setting)
+        tau[name] = NO_ESTIMATE if tied else statistics.agreement(one, other, rng)
         if name == "accuracy":
             best = {side: _best(a, pairs, values) for side, values in (("a", one), ("b", other))}
     return Ranking(setting, len(pairs), best["a"], best["b"], tau)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainability import statistics
-from trainability.comparison.cells import difference
+from trainability.comparison.cells import difference, size
 from trainability.comparison.matching import CELL, PLACE, SETTING, Matching
 from trainability.comparison.moves import (
     FEW,
@@ -25,17 +25,18 @@ from trainability.comparison.moves import (
 )
 from trainability.comparison.rankings import LEAST, RANKED, Ranking
 from trainability.comparison.sides import Side
-from trainability.comparison.verdicts import FLIPS, ONLY_A, ONLY_B, REVERSED, Statement
-from trainability.report.wording import count, decimal, goal, listing, with_interval
+from trainability.comparison.verdicts import CHANGES, FLIPS, SAME, Statement
+from trainability.report.wording import NONE, count, decimal, goal, listing, with_interval
 
 MOST = 3  # flips that are told one by one
 
 
 def scope(a: Side, b: Side, matching: Matching) -> str:
     """What is compared, and how the cells of the two match."""
+    alike = a.settings.title == b.settings.title  # and then said in the page's title
     sides = listing(
-        f"{side.name} is `{side.folder}` ({side.settings.title}; {count(len(side.trained), 'cell')}, "
-        f"{count(len(side.settings.seeds), 'seed')})"
+        f"{side.name} is `{side.folder}` ({'' if alike else f'{side.settings.title}; '}"
+        f"{count(len(side.trained), 'cell')}, {count(len(side.settings.seeds), 'seed')})"
         for side in (a, b)
     )
     kinds = {
@@ -43,9 +44,14 @@ def scope(a: Side, b: Side, matching: Matching) -> str:
         SETTING: "the same setting with other seeds, learning rates or source",
         PLACE: "in the same place of experiments that differ in scale",
     }
-    matches = [f"{matching.count(kind)} are {words}" for kind, words in kinds.items() if matching.count(kind)]
-    alone = f"{len(matching.only_a)} are only in A and {len(matching.only_b)} only in B"
-    return f"{sides}. Of their cells {listing([*matches, alone])}."
+    numbers = {words: matching.count(kind) for kind, words in kinds.items()}
+    numbers |= {"only in A": len(matching.only_a), "only in B": len(matching.only_b)}
+    parts = [f"{_are(number)} {words}" for words, number in numbers.items() if number]
+    return f"{sides}. Of their cells {listing(parts)}."
+
+
+def _are(number: int) -> str:
+    return f"{number:,} {'is' if number == 1 else 'are'}"
 
 
 def setup(configuration: Sequence[object], origins: Sequence[tuple[str, str, str]]) -> str:
@@ -60,25 +66,22 @@ def setup(configuration: Sequence[object], origins: Sequence[tuple[str, str, str
 
 def verdicts(found: Sequence[Statement]) -> str:
     """How many statements flipped, and the first of them by name."""
-    both = [one for one in found if one.change not in (ONLY_A, ONLY_B)]
-    flips = [one for one in both if one.change in FLIPS]
-    alone = {change: sum(one.change == change for one in found) for change in (ONLY_A, ONLY_B)}
-    single = "".join(f" {number} more are {change}." for change, number in alone.items() if number)
-    if not both:
-        return f"No statement is judged by both.{single}"
-    agreeing = f"Of {count(len(both), 'statement')} that both have, {len(both) - len(flips)} have the same verdict"
-    if not flips:
-        return f"{agreeing}; none flipped.{single}"
-    kinds = [
-        f"{sum(one.change == kind for one in flips)} {kind}" for kind in dict.fromkeys(one.change for one in flips)
+    number = {change: sum(one.change == change for one in found) for change in CHANGES}
+    flips = [one for one in found if one.change in FLIPS]
+    tested = len(flips) + number[SAME]
+    others = [
+        f"{_are(number[change])} {change}" for change in CHANGES if change not in (*FLIPS, SAME) and number[change]
     ]
-    named = [f"“{one.text}” ({_verdicts(one)})" for one in flips if one.change == REVERSED][:MOST]
-    told = (
-        f" Reversed{' first' * (len(named) < sum(one.change == REVERSED for one in flips))}: {listing(named)}."
-        if named
-        else ""
-    )
-    return f"{agreeing} and {len(flips)} flipped ({listing(kinds)}).{told}{single}"
+    rest = f" Of the other statements {listing(others)}." if others else ""
+    if not tested:
+        return f"No statement is tested by both.{rest}"
+    told = f"Of {count(tested, 'statement')} that both test, {number[SAME]} have the same verdict"
+    if not flips:
+        return f"{told}; none flipped.{rest}"
+    kinds = listing(f"{number[kind]} {kind}" for kind in FLIPS if number[kind])
+    named = listing(f"“{one.text}” ({_verdicts(one)})" for one in flips[:MOST])
+    first = "Flipped: " if len(flips) <= MOST else "The first of them: "
+    return f"{told} and {len(flips)} flipped ({kinds}). {first}{named}.{rest}"
 
 
 def _verdicts(one: Statement) -> str:
@@ -105,20 +108,13 @@ def cells(a: Side, b: Side, found: Sequence[Move], settings: dict[str, str]) -> 
         moved = sum(move.outcome == MOVED for move in tested)
         counts.append(f"{moved} of {len(tested)} in {MEASURES[name].title}")
     told = f"{start}; of the others moved beyond noise {listing(counts)}."
-    moved_most = sorted(
-        (move for move in paired if move.outcome == MOVED and move.measure == "accuracy"),
-        key=lambda move: -abs(move.difference.value),
-    )
-    if moved_most:
-        first = moved_most[0]
-        told += f" In accuracy moved most {settings[first.pair.a]}: {difference(first)}."
+    largest = sorted((move for move in paired if move.outcome == MOVED), key=size, reverse=True)[:1]
+    for move in largest:
+        told += f" Moved most: {settings[move.pair.a]}, {MEASURES[move.measure].title} {difference(move)}."
     small = sum(move.outcome == SMALL for move in paired)
     unknown = sum(move.outcome == UNKNOWN for move in paired)
-    told += (
-        f" {count(small, 'difference')} beyond noise {'is' if small == 1 else 'are'} too small to matter."
-        if small
-        else ""
-    )
+    if small:
+        told += f" {count(small, 'difference')} beyond noise {'is' if small == 1 else 'are'} too small to matter."
     return told + (f" {count(unknown, 'figure')} could not be compared, as runs diverged." if unknown else "")
 
 
@@ -133,7 +129,7 @@ def orders(found: Sequence[Ranking]) -> str:
         return f"In no setting do the two share {LEAST} activations or more, so their order is not compared."
     parts = []
     for name in RANKED:
-        taus = [one.tau[name] for one in found if name in one.tau]
+        taus = [one.tau[name] for one in found if name in one.tau and not np.isnan(one.tau[name].value)]
         if not taus:
             continue
         values = [tau.value for tau in taus]
@@ -146,7 +142,7 @@ def orders(found: Sequence[Ranking]) -> str:
     best = f"the most accurate activation is the same in {same} of them"
     return (
         f"In {count(len(found), 'setting')} with {LEAST} or more activations in common, the orders of these agree with "
-        f"Kendall's tau {listing(parts)}; {best}."
+        f"Kendall's tau {listing(parts) or NONE}; {best}."
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED, VERDICTS
+from trainability.claims.verdicts import INCONCLUSIVE, NOT_TESTABLE, VERDICTS
 from trainability.comparison.sides import Side
 from trainability.report.blocks import Column, Entry, Table
 from trainability.report.comparisons import records
@@ -16,9 +16,10 @@ from trainability.statistics import Estimate
 
 Row = Mapping[Any, Any]
 SAME, REVERSED, DECIDED, UNDECIDED = "same", "reversed", "decided", "undecided"
-TESTABLE, UNTESTABLE, ONLY_A, ONLY_B = "testable in B", "not testable in B", "only in A", "only in B"
-CHANGES = (REVERSED, DECIDED, UNDECIDED, TESTABLE, UNTESTABLE, SAME, ONLY_A, ONLY_B)  # the most telling first
-FLIPS = (REVERSED, DECIDED, UNDECIDED, TESTABLE, UNTESTABLE)
+ONE_TESTS, OTHER_TESTS, NEITHER_TESTS = "testable in A only", "testable in B only", "testable in neither"
+ONLY_A, ONLY_B = "only in A", "only in B"
+FLIPS = (REVERSED, DECIDED, UNDECIDED)
+CHANGES = (*FLIPS, SAME, ONE_TESTS, OTHER_TESTS, ONLY_A, ONLY_B, NEITHER_TESTS)  # the most telling first
 
 
 class Statement(NamedTuple):
@@ -55,13 +56,13 @@ def _change(one: Row | None, other: Row | None) -> str:
     if one is None or other is None:
         return ONLY_B if one is None else ONLY_A
     before, after = one["verdict"], other["verdict"]
+    if NOT_TESTABLE in (before, after):
+        return NEITHER_TESTS if before == after else OTHER_TESTS if before == NOT_TESTABLE else ONE_TESTS
     if before == after:
         return SAME
-    if {before, after} == {SUPPORTED, CONTRADICTED}:
-        return REVERSED
-    if NOT_TESTABLE in (before, after):
-        return TESTABLE if before == NOT_TESTABLE else UNTESTABLE
-    return DECIDED if before == INCONCLUSIVE else UNDECIDED
+    if INCONCLUSIVE in (before, after):
+        return DECIDED if before == INCONCLUSIVE else UNDECIDED
+    return REVERSED
 
 
 def counts(found: list[Statement]) -> Table:
@@ -69,8 +70,8 @@ def counts(found: list[Statement]) -> Table:
     pairs = [(one.a["verdict"], one.b["verdict"]) for one in found if one.a is not None and one.b is not None]
     return Table(
         "table-agreement",
-        "Verdicts of the statements that both have: rows are those of A, columns those of B. Off the diagonal are the "
-        "flips.",
+        "Verdicts of the statements that both have: rows are those of A, columns those of B. Flips are off the "
+        "diagonal, between the first three.",
         (Column("in A"), *(Column(verdict, True, "in B") for verdict in VERDICTS)),
         tuple(
             (
@@ -112,7 +113,7 @@ def table(found: list[Statement]) -> Table:
         noun="statement",
         notes=(
             "Change, from A to B: `reversed` between supported and contradicted, `decided` from inconclusive, "
-            f"`undecided` to inconclusive, or a statement that only one of the two can test.{note}",
+            f"`undecided` to inconclusive; these are the flips. Others only one of the two can test, or neither.{note}",
         ),
     )
 
@@ -129,7 +130,8 @@ def _effect(row: Row | None) -> Entry:
     if math.isnan(row["estimate"]):
         return Entry(row["reason"])
     effect = Magnitude.of(row).effect(Estimate(row["estimate"], row["low"], row["high"]))
-    return Entry(f"{row['metric']}: {effect}", row["estimate"])
+    doubt = f" ({row['reason']})" if row["verdict"] == INCONCLUSIVE else ""
+    return Entry(f"{row['metric']}: {effect}{doubt}", row["estimate"])
 
 
 def _style(verdict: str) -> str:
