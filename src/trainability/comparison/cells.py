@@ -108,11 +108,12 @@ def matched(a: Side, b: Side, found: list[Move], named: Labels) -> Table:
 
 def alone(name: str, side: Side, other: Side, keys: tuple[str, ...]) -> Table:
     """A row per cell that only one experiment has, with its factors and why the other lacks it."""
-    found = {key: {factor: plain(value) for factor, value in side.labels(key).items()} for key in keys}
-    factors = [factor for factor in FACTORS if len({one[factor] for one in found.values()}) > 1] or ["activation"]
+    every = {key: {factor: plain(value) for factor, value in side.labels(key).items()} for key in side.trained}
+    factors = [factor for factor in FACTORS if len({one[factor] for one in every.values()}) > 1] or ["activation"]
+    found = {key: every[key] for key in keys}
     return Table(
         name,
-        f"Cells only in {side.name}, each with the factors that vary among them.",
+        f"Cells only in {side.name}, each with the factors that vary in that experiment.",
         (
             *(
                 Column(factor, choices=tuple(dict.fromkeys(one[factor] for one in found.values())))

@@ -23,7 +23,7 @@ def items(a: Side, b: Side) -> Items:
                 "The digests of two records are equal exactly if all their figures are; such cells are not tested.",
             ),
             ("Moved", _moved()),
-            ("Smallest sizes of interest", f"{listing(map(_interest, MEASURES.values()))}."),
+            ("Smallest sizes of interest", f"Of {listing(map(_interest, MEASURES.values()))}."),
             (
                 "Steps",
                 f"Steps to {sentences.target(a, b)}; shown are medians. Differences are ratios of geometric means, in "

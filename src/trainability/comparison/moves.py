@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from trainability import seeding, statistics
 from trainability.comparison.matching import Matching, Pair
@@ -31,12 +32,13 @@ NO_ESTIMATE = Estimate(np.nan, np.nan, np.nan)
 class Measure:
     """A figure that cells are compared by.
 
-    `read` takes a side, a cell's key, seeds and a target to one value per seed [seeds], missing ones NaN. `position`
-    puts values where differences are effects; `smallest` is the smallest of interest there, and `why` its reason.
+    `read` takes a side, seeds and a target to a table with a row per cell and a column per seed, missing values NaN.
+    `position` puts values where differences are effects; `smallest` is the smallest of interest there, and `why` its
+    reason.
     """
 
     title: str
-    read: Callable[[Side, str, Sequence[int], float], Array]
+    read: Callable[[Side, Sequence[int], float], pd.DataFrame]
     smallest: float
     why: str
     doublings: bool = False
@@ -45,19 +47,24 @@ class Measure:
         return np.log2(np.maximum(values, 1)) if self.doublings else values
 
 
-def _accuracy(side: Side, key: str, seeds: Sequence[int], target: float) -> Array:
-    rows = side.runs.loc[key].loc[list(seeds)]
-    accuracy = rows["test_accuracy"].astype(float).to_numpy()
-    return np.where(rows["status"] == "diverged", 0.0, accuracy)
+def _accuracy(side: Side, seeds: Sequence[int], target: float) -> pd.DataFrame:
+    return _column(side, "test_accuracy", seeds).mask(_column(side, "status", seeds) == "diverged", 0.0)
 
 
-def _steps(side: Side, key: str, seeds: Sequence[int], target: float) -> Array:
-    steps = side.runs.loc[key].loc[list(seeds), steps_column(target)].astype(float).to_numpy()
-    return statistics.counted(steps, float(side.cells.loc[key, "steps"]), MISS)
+def _steps(side: Side, seeds: Sequence[int], target: float) -> pd.DataFrame:
+    steps = _column(side, steps_column(target), seeds)
+    miss = MISS * side.cells["steps"].reindex(steps.index).astype(float)
+    return steps.where(steps != np.inf, miss, axis=0)
 
 
-def _dead(side: Side, key: str, seeds: Sequence[int], target: float) -> Array:
-    return side.runs.loc[key].loc[list(seeds), "dead_fraction"].astype(float).to_numpy()
+def _dead(side: Side, seeds: Sequence[int], target: float) -> pd.DataFrame:
+    return _column(side, "dead_fraction", seeds)
+
+
+def _column(side: Side, name: str, seeds: Sequence[int]) -> pd.DataFrame:
+    """A column of the chosen runs with a row per cell and a column per seed."""
+    values = side.runs[name] if name == "status" else side.runs[name].astype(float)
+    return values.unstack("seed").reindex(columns=seeds)
 
 
 MEASURES: dict[str, Measure] = {
@@ -96,26 +103,34 @@ def measured(a: Side, b: Side) -> list[str]:
     return [name for name in MEASURES if name != "steps" or common_target(a, b) is not None]
 
 
+def tables(name: str, a: Side, b: Side) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A measure of both sides, a row per cell and a column per seed that both have."""
+    seeds, target = common_seeds(a, b), common_target(a, b) or 0.0  # no measure that is left reads a target then
+    read = MEASURES[name].read
+    return read(a, seeds, target), read(b, seeds, target)
+
+
 def moves(a: Side, b: Side, matching: Matching) -> list[Move]:
     """Every measure of every pair, measure by measure, in the order of the pairs."""
-    seeds = common_seeds(a, b)
-    return [move for name in measured(a, b) for move in _of_measure(name, a, b, matching, seeds)]
+    return [move for name in measured(a, b) for move in _of_measure(name, a, b, matching)]
 
 
-def _of_measure(name: str, a: Side, b: Side, matching: Matching, seeds: list[int]) -> list[Move]:
-    found = [_move(name, a, b, pair, seeds) for pair in matching.pairs]
+def _of_measure(name: str, a: Side, b: Side, matching: Matching) -> list[Move]:
+    one, other = tables(name, a, b)
+    values = [(one.loc[pair.a].to_numpy(float), other.loc[pair.b].to_numpy(float)) for pair in matching.pairs]
+    found = [_move(name, a, b, pair, *both) for pair, both in zip(matching.pairs, values, strict=True)]
     tested = [index for index, move in enumerate(found) if move.outcome == NOISE]
     if tested:
-        differences = np.stack([_differences(name, a, b, found[index].pair, seeds) for index in tested])
+        position = MEASURES[name].position
+        differences = np.stack([position(values[index][1]) - position(values[index][0]) for index in tested])
         p_values = statistics.joint_sign_flip(differences, seeding.generator(0, "comparison", name))
         for index, p in zip(tested, p_values.tolist(), strict=True):
             found[index] = _judged(found[index], p)
     return found
 
 
-def _move(name: str, a: Side, b: Side, pair: Pair, seeds: list[int]) -> Move:
-    """A move before any test, its outcome `NOISE` if there is something to test."""
-    one, other = _values(name, a, b, pair, seeds)
+def _move(name: str, a: Side, b: Side, pair: Pair, one: Array, other: Array) -> Move:
+    """A move from both cells' values [seeds] before any test, its outcome `NOISE` if there is something to test."""
     measure = MEASURES[name]
 
     def made(difference: Estimate, outcome: str) -> Move:
@@ -124,25 +139,14 @@ def _move(name: str, a: Side, b: Side, pair: Pair, seeds: list[int]) -> Move:
 
     if a.records[pair.a]["digest"] == b.records[pair.b]["digest"]:
         return made(Estimate(0.0, 0.0, 0.0), IDENTICAL)
-    if not seeds or not np.isfinite([one, other]).all():
+    if not len(one) or not np.isfinite([one, other]).all():
         return made(NO_ESTIMATE, UNKNOWN)
     before, after = measure.position(one), measure.position(other)
     if not pair.paired:
         apart = np.nan if measure.doublings else float(after.mean() - before.mean())  # their misses differ in length
         return made(Estimate(apart, apart, apart), APART)
     estimate = statistics.paired(after, before, seeding.generator(0, "comparison", name, pair.a, pair.b))
-    return made(estimate, FEW if statistics.smallest_p(len(seeds)) > LEVEL else NOISE)
-
-
-def _values(name: str, a: Side, b: Side, pair: Pair, seeds: list[int]) -> tuple[Array, Array]:
-    """A measure of both cells [seeds]."""
-    target = common_target(a, b) or 0.0  # without one there is no measure that reads it
-    return MEASURES[name].read(a, pair.a, seeds, target), MEASURES[name].read(b, pair.b, seeds, target)
-
-
-def _differences(name: str, a: Side, b: Side, pair: Pair, seeds: list[int]) -> Array:
-    before, after = (MEASURES[name].position(values) for values in _values(name, a, b, pair, seeds))
-    return after - before
+    return made(estimate, FEW if statistics.smallest_p(len(one)) > LEVEL else NOISE)
 
 
 def _shown(measure: Measure, values: Array, side: Side, key: str) -> float:

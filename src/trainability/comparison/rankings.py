@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from trainability import seeding, statistics
 from trainability.cell import FACTORS
 from trainability.comparison.matching import Matching, Pair
-from trainability.comparison.moves import MEASURES, NO_ESTIMATE, common_seeds, common_target, measured
+from trainability.comparison.moves import MEASURES, NO_ESTIMATE, common_seeds, measured, tables
 from trainability.comparison.sides import Side, Signature
 from trainability.statistics import Array, Estimate
 
 LEAST = 3  # activations that make an order
 RANKED = ("accuracy", "steps")
+Tables = tuple[pd.DataFrame, pd.DataFrame]
 
 
 class Ranking(NamedTuple):
@@ -32,36 +35,34 @@ class Ranking(NamedTuple):
 
 def rankings(a: Side, b: Side, matching: Matching) -> list[Ranking]:
     """A ranking for every setting in which both have at least three activations, in the order of A's cells."""
-    seeds = common_seeds(a, b)
     groups: dict[Signature, list[Pair]] = {}
     for pair in matching.pairs:
         names = zip(FACTORS, a.place(pair.a), strict=True)
         groups.setdefault(tuple(value for factor, value in names if factor != "activation"), []).append(pair)
-    whole = [pairs for pairs in groups.values() if len(pairs) >= LEAST] if seeds else []
+    whole = [pairs for pairs in groups.values() if len(pairs) >= LEAST] if common_seeds(a, b) else []
+    values = {name: tables(name, a, b) for name in RANKED if name in measured(a, b)}
     varied = _varied(a, whole)
-    return [_ranking(a, b, pairs, seeds, varied) for pairs in whole]
+    return [_ranking(a, pairs, values, varied) for pairs in whole]
 
 
-def _ranking(a: Side, b: Side, pairs: list[Pair], seeds: list[int], varied: list[str]) -> Ranking:
-    tau, best = {}, {}
+def _ranking(a: Side, pairs: list[Pair], values: Mapping[str, Tables], varied: list[str]) -> Ranking:
+    tau = {}
     labels = a.labels(pairs[0].a)
     setting = ", ".join(f"{name.replace('_', ' ')} {labels[name]}" for name in varied) or "the only setting"
-    for name in (one for one in RANKED if one in measured(a, b)):
-        one, other = _values(name, a, b, pairs, seeds)
-        tied = any(np.ptp(values.mean(1)) == 0 for values in (one, other))  # as where nothing reaches the target
+    for name, sides in values.items():
+        one, other = _positions(name, sides, pairs)
+        tied = any(np.ptp(side.mean(1)) == 0 for side in (one, other))  # as where nothing reaches the target
         rng = seeding.generator(0, "comparison", "ranking", name, setting)
         tau[name] = NO_ESTIMATE if tied else statistics.agreement(one, other, rng)
-        if name == "accuracy":
-            best = {side: _best(a, pairs, values) for side, values in (("a", one), ("b", other))}
-    return Ranking(setting, len(pairs), best["a"], best["b"], tau)
+    best_a, best_b = (_best(a, pairs, side) for side in _positions("accuracy", values["accuracy"], pairs))
+    return Ranking(setting, len(pairs), best_a, best_b, tau)
 
 
-def _values(name: str, a: Side, b: Side, pairs: list[Pair], seeds: list[int]) -> tuple[Array, Array]:
+def _positions(name: str, sides: Tables, pairs: list[Pair]) -> tuple[Array, Array]:
     """Values [activations, seeds] of both sides, where differences are effects."""
-    measure, target = MEASURES[name], common_target(a, b) or 0.0
-    one = np.stack([measure.position(measure.read(a, pair.a, seeds, target)) for pair in pairs])
-    other = np.stack([measure.position(measure.read(b, pair.b, seeds, target)) for pair in pairs])
-    return one, other
+    position = MEASURES[name].position
+    one = position(sides[0].loc[[pair.a for pair in pairs]].to_numpy(float))
+    return one, position(sides[1].loc[[pair.b for pair in pairs]].to_numpy(float))
 
 
 def _best(a: Side, pairs: list[Pair], values: Array) -> str:

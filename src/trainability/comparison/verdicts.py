@@ -93,10 +93,10 @@ def table(found: list[Statement]) -> Table:
         (
             Column("statement", long=True),
             Column("change", choices=CHANGES),
-            Column("A", group="verdict", choices=VERDICTS),
-            Column("B", group="verdict", choices=VERDICTS),
-            Column("A", group="effect", long=True),
-            Column("B", group="effect", long=True),
+            Column("verdict in A", choices=VERDICTS),
+            Column("verdict in B", choices=VERDICTS),
+            Column("effect in A", long=True),
+            Column("effect in B", long=True),
             Column("name"),
         ),
         tuple(
