@@ -15,7 +15,7 @@ import pytest
 import report_sample
 from report_sample import Sample
 
-from trainability import cli, comparison, config, files, plan
+from trainability import cli, comparison, config, files, plan, record
 from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED
 from trainability.comparison import cells, matching, moves, origins, page, scatter, sentences, sides, verdicts
 from trainability.comparison.matching import CELL, PLACE, SETTING
@@ -494,11 +494,11 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no claims": (lambda f: (f / "tables" / "claims.csv").unlink(), r"tables has no claims.csv: "),
     "no record": (lambda f: shutil.rmtree(f / "cells"), r"record.json is missing. Run snakemake"),
     "another schema": (
-        lambda f: break_record(f, lambda record: record | {"schema": 1}),
-        r"record.json has schema 1, this version reads 2. Compare with the version that wrote it",
+        lambda f: break_record(f, lambda old: old | {"schema": 1}),
+        rf"record.json has schema 1, this version reads {record.SCHEMA}. Compare with the version that wrote it",
     ),
     "unknown factor": (
-        lambda f: break_record(f, lambda record: record | {"parameters": record["parameters"] | {"colour": 1}}),
+        lambda f: break_record(f, lambda old: old | {"parameters": old["parameters"] | {"colour": 1}}),
         r"record.json: this version knows no such cell: colour: unknown key",
     ),
     "unknown key": (

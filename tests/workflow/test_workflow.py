@@ -347,6 +347,16 @@ def test_cells_are_found_by_expression(project: Project) -> None:
     assert Path(lines[0][0]).exists()
 
 
+def test_results_beside_themselves_have_not_changed(project: Project, tmp_path: Path) -> None:
+    results, page = project.work / "results", tmp_path / "comparison.html"
+    words = ["compare", results, results, "--out", page, "--fail-on-change"]
+    command = [sys.executable, "-m", "trainability.cli", *map(str, words)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed == f"{page}: 0 verdicts flipped, 0 cells moved\n"
+    cells = len(project.digests())
+    assert f"Of {cells} cells with the same setting {cells} are bit-identical" in page.read_text()
+
+
 def test_missing_record_is_trained_and_nothing_else(project: Project) -> None:
     before = project.digests()
     cell = sorted(before)[2]
