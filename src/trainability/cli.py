@@ -17,9 +17,10 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from trainability import claims, config, files, foreign, plan
+from trainability import claims, config, exports, files, foreign, plan, printing
 from trainability.cell import Cell
 from trainability.expressions import ExpressionError
+from trainability.registry import suggest
 
 T = TypeVar("T")
 
@@ -49,7 +50,15 @@ class UsageError(Exception):
     """What was given cannot be used; the message says why."""
 
 
-USAGE_ERRORS = (config.ConfigError, files.CorruptFileError, ExpressionError, foreign.ForeignError, UsageError)
+USAGE_ERRORS = (
+    config.ConfigError,
+    files.CorruptFileError,
+    ExpressionError,
+    foreign.ForeignError,
+    exports.ExportError,
+    printing.PrintError,
+    UsageError,
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -166,6 +175,29 @@ def _compare(arguments: argparse.Namespace) -> int:
     changes = f"{count(found.flipped, 'verdict')} flipped, {count(found.moved, 'cell')} moved"
     print(f"{arguments.out}: {changes}")
     return int(arguments.fail_on_change and bool(found.flipped or found.moved))
+
+
+def _pdf(arguments: argparse.Namespace) -> None:
+    pages = printing.to_pdf(arguments.page, arguments.out)
+    print(f"{arguments.out}: {pages} pages, {arguments.out.stat().st_size / 1e6:.1f} MB")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    if arguments.list:
+        for name, exporter in exports.EXPORTERS.items():
+            print(f"{name}\t{exporter.text}")
+        return
+    if arguments.kind not in exports.EXPORTERS:
+        named = (
+            f"no export is called {arguments.kind}: {suggest(arguments.kind, exports.EXPORTERS)}"
+            if arguments.kind
+            else ""
+        )
+        raise UsageError(f"{named or 'say what to export: '}known are {', '.join(exports.EXPORTERS)}")
+    if not arguments.out:
+        raise UsageError("say where to: --out FOLDER")
+    choice = exports.Choice(arguments.select, arguments.all_runs)
+    print(exports.make(arguments.kind, arguments.results, arguments.out, choice))
 
 
 def _schema(arguments: argparse.Namespace) -> None:
@@ -290,6 +322,27 @@ def _parser() -> argparse.ArgumentParser:
     add("schema", _schema, "print the JSON schema of a configuration")
     sub = add("reference", _reference, "describe every entry of every registry, in reference.html and reference.md")
     sub.add_argument("--out", type=Path, default=Path("docs"), help="folder of the two files")
+
+    sub = add("pdf", _pdf, "print the report, or another page, to a PDF through headless Chromium")
+    sub.add_argument("page", type=Path, nargs="?", default=Path("results/report.html"), help="the page to print")
+    sub.add_argument("--out", type=Path, default=Path("results/report.pdf"), help="the PDF")
+
+    sub = add(
+        "export",
+        _export,
+        "export finished results: "
+        + "; ".join(f"{name}: {exporter.text}" for name, exporter in exports.EXPORTERS.items()),
+    )
+    sub.add_argument("kind", nargs="?", default="", metavar="KIND", help=", ".join(exports.EXPORTERS))
+    sub.add_argument("--list", action="store_true", help="list the kinds and what each writes")
+    sub.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where the files go; those of the same name are replaced"
+    )
+    sub.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
+    sub.add_argument("--select", metavar="EXPR", default="", help="of single runs: cells, as in `trainability cells`")
+    sub.add_argument(
+        "--all-runs", action="store_true", help="of single runs: those at every rate, not the selected one"
+    )
 
     for name, command, text, options in (
         ("data", _data, "verify, split and store one data set", "dataset source download-to out"),
