@@ -1,15 +1,20 @@
 # make report   sets up .venv and runs the default experiment to results/report.html
+# make pdf      prints the report to results/report.pdf through headless Chromium
 # make test     sets up .venv and runs everything that CI runs
 # make bench    compares with other ways to train the same networks (see benchmarks/README.md)
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report test checks readme reference bench scaling setup clean
+.PHONY: report pdf test checks readme reference bench scaling setup clean
 .DEFAULT_GOAL := report
 
 report: setup
 	snakemake
+
+# Chromium is named by TRAINABILITY_CHROMIUM or found on the PATH.
+pdf: report
+	trainability pdf
 
 test: checks
 	python -m pytest
