@@ -19,7 +19,11 @@ from trainability.cell import FACTORS, Factors
 
 SOURCE = Path(__file__).parents[3] / "report" / "dictionary.yaml"
 FIGURE = "figure"  # the entry of all tables behind figures
-MOMENTS = {0: "at the first probe", -1: "at the last probe"}
+MOMENTS = (
+    (tables.FIRST, "before training"),
+    (tables.LAST, "after training"),
+    (tables.LATER, "and over all probes but the one before training"),
+)  # the probes that `tables` takes means of
 NUMBERS: dict[Any, str] = {int: "integer", float: "number"}
 Kind = Literal["string", "integer", "number", "boolean"]
 
@@ -72,9 +76,10 @@ class Dictionary:
     def _derived(self, table: str, name: str) -> Column:
         """A column that the code makes of others."""
         if name in tables.LAYER_MEANS:
-            of, probe = tables.LAYER_MEANS[name]
+            of, probes = tables.LAYER_MEANS[name]
             layers = self.column("layers", of)
-            return replace(layers, text=f"Mean over hidden layers, {MOMENTS[probe]}: {_lower(layers.text)}")
+            moment = next(words for known, words in MOMENTS if known == probes)
+            return replace(layers, text=f"Mean over hidden layers, {moment}: {_lower(layers.text)}")
         if bound := re.fullmatch(r"(.+)_(low|high)", name) if table == "cells" else None:
             end = {"low": "Lower", "high": "Upper"}[bound[2]]
             return replace(self.column(table, bound[1]), text=f"{end} bound of the 95 % interval of {bound[1]}")
