@@ -263,6 +263,20 @@ class TestJudging:
         assert one.verdict == SUPPORTED
         assert one.estimate == Estimate(np.inf, np.inf, np.inf)
 
+    def test_a_setting_in_which_nobody_arrives_says_nothing(self) -> None:
+        """Two misses are alike, but a setting of nothing else is no evidence that neither side is sooner."""
+        asked = claim(metric="steps", expect="lower", rule={"name": "exceeds", "factor": 1.5, "why": "?"})
+        table = accuracies(0.0, spread=0.0)
+        table.frame.loc[table.frame.init == "small", "steps"] = np.inf
+        table.frame.loc[(table.frame.init == "large") & (table.frame.activation == "sigmoid"), "steps"] = 100.0
+        one = judging.judge(asked, table)
+        assert (one.verdict, one.effects.shape) == (SUPPORTED, (1, SEEDS))
+        assert {row["verdict"] for row in outcome._by_setting(one)} == {"no run gets there", SUPPORTED}
+        table.frame["steps"] = np.inf
+        one = judging.judge(asked, table)
+        assert (one.verdict, one.p) == (INCONCLUSIVE, 1.0)
+        assert "no run of either side gets there" in one.reason
+
     def test_a_metric_without_values_is_inconclusive(self) -> None:
         table = accuracies(0.1)
         table.frame["test_accuracy"] = np.nan

@@ -516,7 +516,7 @@ def test_a_forest_plot_is_to_scale_and_infinity_is_an_arrow() -> None:
     assert '<title id="plot-title">Effects by setting: a &lt;statement&gt;</title>' in drawn
     assert "nan" not in drawn
     assert "inf" not in drawn
-    assert "no value for every seed" in drawn
+    assert "nothing to compare" in drawn
     first, second = (float(x) for x in re.findall(r'<circle class="estimate" cx="([\d.]+)"', drawn))
     low, high = (float(x) for x in re.search(r'interval" d="M([\d.]+),\d+H([\d.]+)"', drawn).groups())  # type: ignore[union-attr]
     assert first == pytest.approx((low + high) / 2, abs=0.1)

@@ -46,7 +46,8 @@ def judge(claim: Claim, sheet: Sheet) -> Judgement:
     valued = ~np.isnan(oriented) if claim.measure.censored else np.isfinite(oriented)
     known = np.asarray(valued.all(1))
     if not known.any():
-        reason = "the metric has no value for every seed in any setting"
+        missed = "no run of either side gets there in any setting, so that nothing tells which would sooner"
+        reason = missed if claim.measure.censored else "the metric has no value for every seed in any setting"
         return Judgement(claim, INCONCLUSIVE, reason, oriented[:0], UNKNOWN, 1.0, found)
     effects = oriented[known]
     verdict, estimate = decide(claim, effects, "all")

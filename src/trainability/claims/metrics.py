@@ -56,7 +56,11 @@ class Metric:
     share: bool = False
 
     def difference(self, treatment: Any, control: Any) -> Array:
-        return SCALES[self.scale].difference(np.asarray(treatment, float), np.asarray(control, float))
+        """The effect of each pair of one setting; NaN where all of both sides miss, which tells nothing of either."""
+        scale, one, other = SCALES[self.scale], np.asarray(treatment, float), np.asarray(control, float)
+        if scale.censored and np.isinf(scale.position(np.stack([one, other]))).all():
+            return np.full_like(one, np.nan)
+        return scale.difference(one, other)
 
     def level(self, values: Any) -> Array:
         """Single values on the scale of their effects."""

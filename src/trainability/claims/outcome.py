@@ -101,7 +101,8 @@ def _by_setting(one: Judgement) -> list[dict[str, Any]]:
         words = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in setting if name in varied)
         row: dict[str, Any] = {"claim": one.claim.id, "setting": words or "the only setting"}
         if np.isnan(values).any():
-            row |= {"estimate": np.nan, "low": np.nan, "high": np.nan, "verdict": "no value for every seed"}
+            why = "no run gets there" if one.claim.measure.censored else "no value for every seed"
+            row |= {"estimate": np.nan, "low": np.nan, "high": np.nan, "verdict": why}
         else:
             verdict, estimate = decide(one.claim, sign * values[None], words)
             row |= {"estimate": estimate.value, "low": estimate.low, "high": estimate.high, "verdict": verdict}

@@ -60,7 +60,7 @@ def _scale(magnitude: Magnitude, estimates: Sequence[Estimate]) -> Scale:
 def _interval(x: Scale, magnitude: Magnitude, estimate: Estimate, y: int, kind: str) -> Markup:
     """A line with a dot, or a diamond; where there is no estimate, a word."""
     if math.isnan(estimate.value):
-        return Markup('<text class="quiet" x="{}" y="{}">no value for every seed</text>').format(SIDE + 8, y + 4)
+        return Markup('<text class="quiet" x="{}" y="{}">nothing to compare</text>').format(SIDE + 8, y + 4)
     low, high = sorted(magnitude.place(bound) for bound in (estimate.low, estimate.high))
     value = magnitude.place(estimate.value)
     left, middle, right = (_clipped(x, place) for place in (low, value, high))
