@@ -151,6 +151,12 @@ def steps_column(target: float) -> str:
     return f"steps_to_{target:g}"
 
 
+def largest_rates(runs: pd.DataFrame) -> pd.Series:
+    """The largest learning rate at which a run of each cell and seed is ok, 0 where none is; by (cell, seed)."""
+    learned = runs["learning_rate"].where(runs["status"] == "ok", 0.0)
+    return learned.groupby([runs["cell"], runs["seed"]], sort=False).max().rename("largest_rate")
+
+
 def write(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
     """Write each table as Parquet, and those that people open in a spreadsheet as CSV too."""
     for name, table in tables.items():

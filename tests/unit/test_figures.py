@@ -54,6 +54,7 @@ GRID: dict[str, Any] = {
             "question": "q",
             "grid": {"preprocessing": ["raw", "standardize", "pca"], "activation": ["sigmoid", "relu"]},
         },
+        "depth": {"question": "q", "grid": {"depth": [2, 6], "init": ["small_normal", "kaiming_normal"]}},
     },
 }
 
@@ -234,9 +235,9 @@ def test_pyplot_holds_no_figure(made: Made) -> None:
 # The numbers
 
 
-def runs_at(made: Made, **labels: str) -> pd.DataFrame:
+def runs_at(made: Made, **labels: Any) -> pd.DataFrame:
     """Runs at the selected rate of one cell at the base."""
-    base = {"preprocessing": "standardize", "init": "kaiming_normal", "normalization": "none"} | labels
+    base = {"preprocessing": "standardize", "init": "kaiming_normal", "normalization": "none", "depth": DEPTH} | labels
     runs = pd.read_parquet(made.folder / "tables" / "runs.parquet")
     for column, value in base.items():
         runs = runs[runs[column] == value]
@@ -311,6 +312,47 @@ def test_layers_and_signals_are_medians_over_seeds(made: Made) -> None:
     first = first[(first["cell"] == key) & (first["quantity"] == "gradient_ratio")].iloc[0]
     norms = start["gradient_norm"]
     assert first["value"] == pytest.approx((norms[1] / norms[DEPTH]).median())
+
+
+def test_depths_are_those_trained_several_times_over(made: Made) -> None:
+    data = made.data("depth")
+    assert set(zip(data["init"], data["depth"], strict=True)) == {
+        (init, depth) for init in ("small_normal", "kaiming_normal") for depth in (2, DEPTH, 6)
+    }  # zeros and sigmoid have one depth
+    cells = pd.read_parquet(made.folder / "tables" / "cells.parquet").set_index("cell")
+    for row in data.itertuples():
+        shown = [row.value, row.low, row.high]
+        assert shown == pytest.approx([cells.loc[row.cell, f"{row.quantity}{end}"] for end in ("", "_low", "_high")])
+
+
+def test_batch_normalization_is_shown_beside_its_absence(made: Made) -> None:
+    data = made.data("batchnorm")
+    assert set(data["normalization"]) == {"none", "batchnorm"}
+    assert data.groupby("quantity").size().to_dict() == dict.fromkeys(
+        ("steps", "test_accuracy", "dead_fraction", "largest_rate"), 4
+    )
+    runs = pd.read_parquet(made.folder / "tables" / "runs.parquet")
+    for row in data[data["quantity"] == "largest_rate"].itertuples():
+        of_cell = runs[(runs["cell"] == row.cell) & (runs["status"] == "ok")]
+        assert row.value == of_cell.groupby("seed")["learning_rate"].max().median()
+    accuracy = data[data["quantity"] == "test_accuracy"].iloc[0]
+    cells = pd.read_parquet(made.folder / "tables" / "cells.parquet").set_index("cell")
+    assert accuracy["value"] == pytest.approx(cells.loc[accuracy["cell"], "test_accuracy"])
+
+
+def test_nothing_beside_batch_normalization_or_of_one_depth_is_a_sentence(tmp_path: Path) -> None:
+    grid = {"activation": ["relu", "elu"]}
+    one = write(tmp_path, GRID | {"studies": {"alone": {"question": "q", "grid": grid}}}, ok)
+    assert "no activation is trained with batch normalization" in one.figure("batchnorm")["caption"]
+    assert "no activation and initialisation is trained in several depths" in one.figure("depth")["caption"]
+
+
+def test_the_largest_rate_is_that_at_which_a_run_is_ok() -> None:
+    runs = pd.DataFrame(
+        [("a", 0, 0.1, "ok"), ("a", 0, 1.0, "diverged"), ("a", 1, 0.1, "stalled"), ("a", 1, 1.0, "diverged")],
+        columns=["cell", "seed", "learning_rate", "status"],
+    )
+    assert tables.largest_rates(runs).to_dict() == {("a", 0): 0.1, ("a", 1): 0.0}
 
 
 def test_preprocessing_stands_in_the_configurations_order_with_its_condition(made: Made) -> None:
@@ -415,12 +457,28 @@ def smaller(**studies: Any) -> dict[str, Any]:
 
 def test_one_activation_of_which_no_run_trains(tmp_path: Path) -> None:
     one = write(tmp_path, smaller(only={"activation": ["relu"]}), diverged)
+    others = {
+        "preprocessing_images": "one preprocessing",
+        "batchnorm": "no activation is trained with batch",
+        "depth": "trained in several depths",
+    }
     for name in figures.FIGURES:
         words = one.figure(name)
-        expected = "one preprocessing" if name == "preprocessing_images" else "one activation"
+        expected = others.get(name, "one activation")
         assert expected in words["note"]
         assert expected in words["caption"]
         assert expected in " ".join(re.findall(r">([^<]+)</text>", one.svg(name)))
+
+
+def test_both_ways_and_all_depths_without_a_run_that_trains(tmp_path: Path) -> None:
+    grid = {"normalization": ["none", "batchnorm"], "depth": [2, DEPTH]}
+    one = write(tmp_path, smaller(only=grid), diverged)
+    for name in ("batchnorm", "depth"):
+        one.figure(name)
+    rates = one.data("batchnorm").set_index("quantity").loc["largest_rate", "value"]
+    assert rates.tolist() == [0.0, 0.0]
+    assert "none" in re.findall(r">([^<]+)</text>", one.svg("batchnorm"))
+    assert len(one.data("depth")) == 4
 
 
 def test_an_empty_slice_is_a_sentence(tmp_path: Path) -> None:

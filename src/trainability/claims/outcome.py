@@ -69,6 +69,7 @@ def _row(one: Judgement, p_holm: float, settings: list[dict[str, Any]], source: 
         "control": claim.evidence.compared[1],
         "compared": compared(claim),
         "evidence": claim.study or claim.analysis,
+        "factors": " ".join(claim.evidence.free),
         "held_fixed": _held_fixed(one),
         "fixed_rates": "; ".join(f"{rate:g}: {verdict}" for rate, verdict in fixed.items()),
         "changes_at_fixed_rate": any(verdict != one.verdict for verdict in fixed.values()),

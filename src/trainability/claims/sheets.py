@@ -13,7 +13,7 @@ from trainability.claims.evidence import RATE
 from trainability.claims.statements import Claim
 from trainability.config import Config
 from trainability.expressions import Expression
-from trainability.tables import steps_column
+from trainability.tables import largest_rates, steps_column
 
 Setting = tuple[tuple[str, Any], ...]  # (factor, value) pairs
 
@@ -69,7 +69,7 @@ class Tables:
 
 def _derived(runs: pd.DataFrame, cells: pd.DataFrame, target: float) -> pd.DataFrame:
     """The table of runs with the metrics that statements speak of."""
-    learned = runs[runs["status"] == "ok"].groupby(["cell", "seed"])[RATE].max().rename("largest_rate")
+    learned = largest_rates(runs)
     runs = runs.merge(cells[["cell", "rate_edge", "steps"]].rename(columns={"steps": "budget"}), on="cell")
     runs = runs.join(learned, on=["cell", "seed"])
     mean, deviation = (runs[name].astype(float) for name in ("activation_mean", "activation_std"))
@@ -77,7 +77,6 @@ def _derived(runs: pd.DataFrame, cells: pd.DataFrame, target: float) -> pd.DataF
     return runs.assign(
         steps=runs[steps_column(target)],
         learns=(runs["status"] == "ok").astype(float),
-        largest_rate=runs["largest_rate"].fillna(0.0),
         off_centre=(mean.abs() / size.where(size > 0, 1.0)),
     )
 

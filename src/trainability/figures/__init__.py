@@ -21,31 +21,69 @@ if TYPE_CHECKING:
 CAPTIONS = Path(__file__).parents[3] / "report" / "captions.yaml"
 
 
+MAIN = ("activation", "normalization")
+INITS = ("activation", "init", "normalization")
+RATES = (*MAIN, "learning_rate")
+INSIDE = (
+    "dead_fraction", "saturated_fraction", "initial_saturated_fraction", "sign_agreement", "gradient_ratio",
+    "final_gradient_ratio",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the report: its heading, its section, and which of the preprocessed data it reads."""
+    """One figure of the report: its heading, its section, and which of the preprocessed data it reads.
+
+    `metrics`, as statements name them, and `factors` say what is shown and what varies. By them a figure finds the
+    statements that it bears on; it has all other factors at their base values.
+    """
 
     title: str
     section: str
+    metrics: tuple[str, ...] = ()
+    factors: tuple[str, ...] = MAIN
     data: Literal["none", "statistics", "images"] = "none"
 
 
 FIGURES: dict[str, Figure] = {
-    "convergence": Figure("Runs that have reached the target", "Training speed"),
-    "steps_to_target": Figure("Steps to each target", "Training speed"),
+    "convergence": Figure("Runs that have reached the target", "Training speed", ("steps",)),
+    "steps_to_target": Figure("Steps to each target", "Training speed", ("steps",)),
     "performance_profiles": Figure("How close to the fastest", "Training speed"),
-    "learning_curves": Figure("Learning curves", "Training speed"),
-    "final_accuracy": Figure("Final test accuracy", "Accuracy"),
-    "learning_rate": Figure("What the learning rate does", "Accuracy"),
-    "dead_units": Figure("Dead units at the start and at the end", "Dead units"),
-    "dead_over_time": Figure("Dead units during training", "Dead units"),
-    "dead_threshold": Figure("Dead units by threshold", "Dead units"),
-    "accuracy_by_init": Figure("Accuracy by activation and initialisation", "Initialisation"),
-    "steps_by_init": Figure("Steps to the target by activation and initialisation", "Initialisation"),
-    "dead_by_init": Figure("Dead units by activation and initialisation", "Initialisation"),
-    "initial_signal": Figure("Signal and gradient before training", "Initialisation"),
-    "layer_health": Figure("Signals and units layer by layer", "Inside the layers"),
-    "preprocessing_effect": Figure("What preprocessing changes", "Preprocessing", data="statistics"),
+    "learning_curves": Figure("Learning curves", "Training speed", ("train_loss",)),
+    "final_accuracy": Figure("Final test accuracy", "Accuracy", ("test_accuracy",)),
+    # Of validation data, by which rates are chosen: as good for statements about test accuracy at fixed rates.
+    "learning_rate": Figure(
+        "What the learning rate does", "Accuracy", ("test_accuracy", "dead_fraction", "largest_rate"), RATES
+    ),
+    "dead_units": Figure("Dead units at the start and at the end", "Dead units", ("dead_fraction",)),
+    "dead_over_time": Figure("Dead units during training", "Dead units", ("dead_fraction",)),
+    "dead_threshold": Figure("Dead units by threshold", "Dead units", ("dead_fraction",)),
+    "accuracy_by_init": Figure(
+        "Accuracy by activation and initialisation", "Initialisation", ("test_accuracy", "learns"), INITS
+    ),
+    "steps_by_init": Figure(
+        "Steps to the target by activation and initialisation", "Initialisation", ("steps",), INITS
+    ),
+    "dead_by_init": Figure("Dead units by activation and initialisation", "Initialisation", ("dead_fraction",), INITS),
+    "initial_signal": Figure(
+        "Signal and gradient before training", "Initialisation", ("gradient_ratio",), ("activation", "init")
+    ),
+    "batchnorm": Figure(
+        "With and without batch normalization",
+        "Batch normalization",
+        ("steps", "test_accuracy", "dead_fraction", "largest_rate"),
+    ),
+    "depth": Figure(
+        "Accuracy and gradient by depth", "Depth", ("test_accuracy", "gradient_ratio"), ("activation", "init", "depth")
+    ),
+    "layer_health": Figure("Signals and units layer by layer", "Inside the layers", INSIDE),
+    "preprocessing_effect": Figure(
+        "What preprocessing changes",
+        "Preprocessing",
+        ("steps", "test_accuracy"),
+        ("preprocessing", *MAIN),
+        data="statistics",
+    ),
     "preprocessing_images": Figure("What preprocessing does to images", "Preprocessing", data="images"),
 }
 
@@ -94,8 +132,10 @@ def drawings() -> dict[str, Callable[[Experiment], Drawing]]:
     """The drawing function of each figure, by name."""
     from trainability.figures import (
         accuracy,
+        batchnorm,
         convergence,
         dead,
+        depth,
         heatmaps,
         inputs,
         layers,
@@ -119,6 +159,8 @@ def drawings() -> dict[str, Callable[[Experiment], Drawing]]:
         "steps_by_init": heatmaps.steps,
         "dead_by_init": heatmaps.dead,
         "initial_signal": signal.draw,
+        "batchnorm": batchnorm.draw,
+        "depth": depth.draw,
         "layer_health": layers.draw,
         "preprocessing_effect": inputs.effect,
         "preprocessing_images": inputs.images,
