@@ -1,4 +1,4 @@
-// What the page gains where scripts run: sorting, filtering, copying, full-size figures. It reads well without.
+// What the page gains where scripts run: sorting, filtering, copying, saving, full-size figures. It reads well without.
 "use strict";
 (() => {
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -94,6 +94,92 @@
     if (button) copy(button);
   });
 
+  // Saving: a table as CSV, with every number that a text shortens in a column of its own; a drawing as SVG or PNG.
+  const save = (blob, filename) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = filename;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  };
+
+  const textOf = (cell) => (cell.querySelector(".command code") ?? cell).textContent.trim().replace(/\s+/g, " ");
+  const numberOf = (cell) => (cell.dataset.sort === "nan" ? "" : (cell.dataset.sort ?? ""));
+  const quoted = (field) => (/[",\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field);
+
+  const groupsOf = (table) =>
+    table.tHead.rows.length < 2
+      ? []
+      : [...table.tHead.rows[0].cells].flatMap((cell) => Array(cell.colSpan).fill(textOf(cell)));
+
+  const csvOf = (table, shown) => {
+    const rows = [...table.tBodies[0].rows].filter((row) => !shown || !row.hidden);
+    const groups = groupsOf(table);
+    const columns = all(".labels th", table).flatMap((heading, index) => {
+      const label = [groups[index], textOf(heading)].filter(Boolean).join(": ");
+      const column = [label, ...rows.map((row) => textOf(row.cells[index]))];
+      const numbers = rows.map((row) => numberOf(row.cells[index]));
+      const shortened = heading.matches(".number") && numbers.some((number, row) => number && number !== column[row + 1]);
+      return shortened ? [column, [`${label} (number)`, ...numbers]] : [column];
+    });
+    const lines = [...Array(rows.length + 1).keys()].map((row) => columns.map((column) => quoted(column[row])).join(","));
+    return `${lines.join("\r\n")}\r\n`;
+  };
+
+  for (const tools of all("[data-save]")) {
+    const table = document.getElementById(tools.dataset.save);
+    for (const button of all("button", tools)) {
+      const shown = button.dataset.rows === "shown";
+      const filename = `${table.id}${shown ? "-shown" : ""}.csv`;
+      button.addEventListener("click", () => save(new Blob([csvOf(table, shown)], { type: "text/csv" }), filename));
+    }
+    tools.hidden = !table.querySelector(".labels th");
+  }
+
+  // A drawing of the page itself takes its colours along, as attributes: a file has no style sheet.
+  const styles = ["fill", "stroke", "stroke-width", "stroke-dasharray", "font-family", "font-size", "font-weight", "text-anchor"];
+
+  const standalone = (drawing) => {
+    const copy = drawing.cloneNode(true);
+    const [width, height] = [drawing.viewBox.baseVal.width, drawing.viewBox.baseVal.height];
+    const copies = [copy, ...all("*", copy)];
+    [drawing, ...all("*", drawing)].forEach((element, index) => {
+      const computed = getComputedStyle(element);
+      for (const name of styles) copies[index].setAttribute(name, computed.getPropertyValue(name));
+      copies[index].removeAttribute("class");
+    });
+    const paper = document.createElementNS(copy.namespaceURI, "rect");
+    const background = getComputedStyle(document.body).backgroundColor;
+    for (const [name, value] of Object.entries({ width, height, fill: background })) paper.setAttribute(name, value);
+    copy.querySelector("desc").after(paper);
+    for (const [name, value] of Object.entries({ width, height })) copy.setAttribute(name, value);
+    return new XMLSerializer().serializeToString(copy);
+  };
+
+  const savePng = async (address, width, height, filename) => {
+    const [image, canvas] = [new Image(), document.createElement("canvas")];
+    image.src = address;
+    await image.decode();
+    [canvas.width, canvas.height] = [2 * width, 2 * height];
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#ffffff";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    canvas.toBlob((blob) => save(blob, filename), "image/png");
+  };
+
+  for (const plot of all(".plot")) {
+    const drawing = plot.querySelector("svg");
+    const [svg, png] = [plot.querySelector("button.svg"), plot.querySelector("button.png")];
+    const { width, height } = drawing.viewBox.baseVal;
+    svg.addEventListener("click", () => save(new Blob([standalone(drawing)], { type: "image/svg+xml" }), `${svg.dataset.name}.svg`));
+    png.addEventListener("click", () => {
+      const address = `data:image/svg+xml,${encodeURIComponent(standalone(drawing))}`;
+      savePng(address, width, height, `${png.dataset.name}.png`);
+    });
+    svg.hidden = png.hidden = false;
+  }
+
   // Figures: their drawings are in the page once; downloads and full-size views take them from there.
   const enlarge = (image) => {
     const dialog = document.createElement("dialog");
@@ -111,10 +197,13 @@
   };
 
   for (const figure of all("figure")) {
-    const [image, link, button] = [".card img", "a.svg", "button.enlarge"].map((s) => figure.querySelector(s));
+    const [image, link, button, png] = [".card img", "a.svg", "button.enlarge", "button.png"].map((s) =>
+      figure.querySelector(s),
+    );
     link.href = image.src;
     link.hidden = false;
-    button.hidden = false;
+    button.hidden = png.hidden = false;
+    png.addEventListener("click", () => savePng(image.src, image.width, image.height, `${png.dataset.name}.png`));
     for (const target of [button, image]) target.addEventListener("click", () => enlarge(image));
   }
 

@@ -157,6 +157,15 @@ def largest_rates(runs: pd.DataFrame) -> pd.Series:
     return learned.groupby([runs["cell"], runs["seed"]], sort=False).max().rename("largest_rate")
 
 
+def median_largest_rates(runs: pd.DataFrame) -> pd.DataFrame:
+    """By cell, the median over seeds of the largest rate with its interval: value, low, high."""
+    rows = {}
+    for cell, rates in largest_rates(runs).groupby("cell", sort=False):
+        rng = seeding.generator(0, "bootstrap", str(cell), "largest_rate")
+        rows[cell] = statistics.bootstrap(rates.to_numpy(dtype=float), rng, lambda some: np.median(some, axis=-1))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
+
+
 def write(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
     """Write each table as Parquet, and those that people open in a spreadsheet as CSV too."""
     for name, table in tables.items():

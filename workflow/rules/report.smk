@@ -13,7 +13,10 @@ rule report:
         records=expand("results/cells/{cell}/record.json", cell=CELLS),
         datasets=expand("results/data/{dataset}/dataset.json", dataset=DATASETS),
         preprocessings=sorted({f"results/data/{cell.inputs}/preprocessing.json" for cell in CELLS.values()}),
-        sources=expand(f"{workflow.basedir}/report/{{file}}", file=["template.html.j2", "style.css", "script.js"]),
+        sources=expand(
+            f"{workflow.basedir}/report/{{file}}",
+            file=["template.html.j2", "style.css", "script.js", "references.yaml"],
+        ),
     output:
         report(
             "results/report.html",

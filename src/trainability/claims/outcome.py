@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from trainability import statistics
 from trainability.claims import sheets
+from trainability.claims.evidence import RATE
 from trainability.claims.judging import Judgement, corrected, decide, judge, untestable
 from trainability.claims.sheets import Sheet, Tables
 from trainability.claims.statements import Claim, testable
@@ -69,7 +71,8 @@ def _row(one: Judgement, p_holm: float, settings: list[dict[str, Any]], source: 
         "control": claim.evidence.compared[1],
         "compared": compared(claim),
         "evidence": claim.study or claim.analysis,
-        "factors": " ".join(claim.evidence.free),
+        "factors": " ".join((*claim.evidence.free, *([RATE] if claim.evidence.every_rate else []))),
+        "sides": json.dumps(claim.evidence.sides),
         "held_fixed": _held_fixed(one),
         "fixed_rates": "; ".join(f"{rate:g}: {verdict}" for rate, verdict in fixed.items()),
         "changes_at_fixed_rate": any(verdict != one.verdict for verdict in fixed.values()),

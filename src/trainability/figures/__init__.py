@@ -34,14 +34,16 @@ INSIDE = (
 class Figure:
     """One figure of the report: its heading, its section, and which of the preprocessed data it reads.
 
-    `metrics`, as statements name them, and `factors` say what is shown and what varies. By them a figure finds the
-    statements that it bears on; it has all other factors at their base values.
+    `metrics`, as statements name them, and `factors` say what is shown and what varies; all other factors have their
+    base values. By them a figure finds the statements that it bears on; where it is `about` a factor, these are only
+    those that compare this factor or leave its base.
     """
 
     title: str
     section: str
     metrics: tuple[str, ...] = ()
     factors: tuple[str, ...] = MAIN
+    about: str = ""
     data: Literal["none", "statistics", "images"] = "none"
 
 
@@ -53,28 +55,33 @@ FIGURES: dict[str, Figure] = {
     "final_accuracy": Figure("Final test accuracy", "Accuracy", ("test_accuracy",)),
     # Of validation data, by which rates are chosen: as good for statements about test accuracy at fixed rates.
     "learning_rate": Figure(
-        "What the learning rate does", "Accuracy", ("test_accuracy", "dead_fraction", "largest_rate"), RATES
+        "What the learning rate does", "Accuracy", ("test_accuracy", "dead_fraction"), RATES, "learning_rate"
     ),
     "dead_units": Figure("Dead units at the start and at the end", "Dead units", ("dead_fraction",)),
     "dead_over_time": Figure("Dead units during training", "Dead units", ("dead_fraction",)),
     "dead_threshold": Figure("Dead units by threshold", "Dead units", ("dead_fraction",)),
     "accuracy_by_init": Figure(
-        "Accuracy by activation and initialisation", "Initialisation", ("test_accuracy", "learns"), INITS
+        "Accuracy by activation and initialisation", "Initialisation", ("test_accuracy", "learns"), INITS, "init"
     ),
     "steps_by_init": Figure(
         "Steps to the target by activation and initialisation", "Initialisation", ("steps",), INITS
     ),
     "dead_by_init": Figure("Dead units by activation and initialisation", "Initialisation", ("dead_fraction",), INITS),
     "initial_signal": Figure(
-        "Signal and gradient before training", "Initialisation", ("gradient_ratio",), ("activation", "init")
+        "Signal and gradient before training", "Initialisation", ("gradient_ratio",), ("activation", "init"), "init"
     ),
     "batchnorm": Figure(
         "With and without batch normalization",
         "Batch normalization",
         ("steps", "test_accuracy", "dead_fraction", "largest_rate"),
+        about="normalization",
     ),
     "depth": Figure(
-        "Accuracy and gradient by depth", "Depth", ("test_accuracy", "gradient_ratio"), ("activation", "init", "depth")
+        "Accuracy and gradient by depth",
+        "Depth",
+        ("test_accuracy", "gradient_ratio"),
+        ("activation", "init", "depth"),
+        "depth",
     ),
     "layer_health": Figure("Signals and units layer by layer", "Inside the layers", INSIDE),
     "preprocessing_effect": Figure(
@@ -82,6 +89,7 @@ FIGURES: dict[str, Figure] = {
         "Preprocessing",
         ("steps", "test_accuracy"),
         ("preprocessing", *MAIN),
+        "preprocessing",
         data="statistics",
     ),
     "preprocessing_images": Figure("What preprocessing does to images", "Preprocessing", data="images"),

@@ -6,16 +6,14 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from trainability import seeding, statistics
 from trainability.figures import canvas, dots, scales, steps
 from trainability.figures.canvas import Drawing, Mark
 from trainability.figures.experiment import Experiment, NothingToShow, Slice
-from trainability.tables import largest_rates
+from trainability.tables import median_largest_rates
 
 SIDES = {"none": "without", "batchnorm": "with batch normalization"}
 MARKS = {
@@ -78,17 +76,9 @@ def table(experiment: Experiment, part: Slice) -> pd.DataFrame:
         for name in ("test_accuracy", "dead_fraction")
     ]
     median = steps.table(part, [experiment.target], experiment.budget).assign(quantity="steps")
-    rates = largest_rates(part["runs"])
-    rows = [_median_rate(str(cell), some.to_numpy(dtype=float)) for cell, some in rates.groupby("cell", sort=False)]
-    largest = cells[names].merge(pd.DataFrame(rows), on="cell").assign(quantity="largest_rate")
+    largest = cells[names].join(median_largest_rates(part["runs"]), on="cell").assign(quantity="largest_rate")
     columns = frames[0].columns
     return pd.concat([median[columns], *frames, largest[columns]], ignore_index=True)
-
-
-def _median_rate(cell: str, rates: np.ndarray) -> dict[str, object]:
-    rng = seeding.generator(0, "bootstrap", cell, "largest_rate")
-    median = statistics.bootstrap(rates, rng, lambda sample: np.median(sample, axis=-1))
-    return {"cell": cell, **median._asdict()}
 
 
 def _dots(axes: Axes, data: pd.DataFrame, rows: list[str], place: Callable[[pd.Series], Any]) -> None:

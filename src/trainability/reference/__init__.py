@@ -29,6 +29,7 @@ from trainability.reference import entries, exhibits, formulas
 from trainability.reference.entries import Entry
 from trainability.reference.exhibits import Exhibit
 from trainability.registry import Registry
+from trainability.report.bibliography import Citations
 
 SOURCES = Path(__file__).parents[3] / "report"
 
@@ -127,7 +128,7 @@ def page(sources: Path = SOURCES, chapters: Sequence[Chapter] = CHAPTERS) -> str
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"inline": report.inline, "formula": formulas.svg}
+    environment.filters |= {"inline": Citations(()), "formula": formulas.svg}
     style = "".join(report.read_source(sources / name) for name in ("style.css", "reference.css"))
     policy = f"default-src 'none'; img-src data:; style-src '{report.policy_hash(style)}'; base-uri 'none'"
     template = environment.from_string(report.read_source(sources / "reference.html.j2"))

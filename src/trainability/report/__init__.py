@@ -1,31 +1,35 @@
 """Everything to one HTML file that needs no network: what was asked, how it was measured, what came out.
 
-`render` reads, `sections` arranges, the template draws. All text of the page is data until the template
-escapes it, and the page's security policy allows no script but its own and no connection at all.
+`render` reads, `sections` arranges, `links` numbers and links, the template draws. All text of the page is data until
+the template escapes it, and the page's security policy allows no script but its own and no connection at all.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
 import pandas as pd
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from trainability import files
 from trainability.config import Config
 from trainability.figures import FIGURES
 from trainability.plan import Plan
 from trainability.report import (
+    abstract,
+    batchnorm,
+    bibliography,
     catalogue,
     comparisons,
+    depth,
     effects,
     glossary,
     illustrations,
+    links,
     material,
     method,
     origin,
@@ -34,9 +38,9 @@ from trainability.report import (
     sentences,
     verdicts,
 )
-from trainability.report.blocks import Block, Figure, Items, Prose, Section
+from trainability.report.bibliography import Citations, Work
+from trainability.report.blocks import Block, Figure, Items, Prose, Section, Works
 from trainability.report.material import Material
-from trainability.report.wording import PERCENT
 
 SOURCES = ("template.html.j2", "style.css", "script.js")
 
@@ -61,16 +65,24 @@ def render(
     drawn = illustrations.load(figures, FIGURES)
     loaded = material.load(settings, plan, tables, cells, data, snakemake)
     texts = {name: read_source(sources / name) for name in SOURCES}
-    page = compose(settings.title, abstract(loaded), sections(loaded, drawn), texts)
+    works = bibliography.load(sources / "references.yaml")
+    parts = links.linked(loaded, sections(loaded, drawn, works))
+    page = compose(settings.title, abstract.blocks(loaded), parts, works, texts)
     files.write_atomically(out, page.encode())
 
 
-def compose(title: str, summary: Prose, parts: list[Section], sources: Mapping[str, str]) -> str:
+def compose(
+    title: str,
+    summary: Sequence[Block],
+    parts: Sequence[Section],
+    works: tuple[Work, ...],
+    sources: Mapping[str, str],
+) -> str:
     """The page as text, drawn by the template in `sources`."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["inline"] = inline
+    environment.filters["inline"] = Citations(works)
     style, script = sources["style.css"], sources["script.js"]
     policy = (
         f"default-src 'none'; img-src data:; style-src '{policy_hash(style)}'; script-src '{policy_hash(script)}'; "
@@ -87,57 +99,23 @@ def compose(title: str, summary: Prose, parts: list[Section], sources: Mapping[s
     )
 
 
-def inline(text: str) -> Markup:
-    """Escaped text in which `code` between backticks is marked up."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
-
-
-def abstract(found: Material) -> Prose:
-    """What came out, in sentences whose numbers are those of the tables."""
-    base = found.settings.base
-    rows = found.around_base("activation")
-    seeds = len(found.settings.seeds)
-    brackets = f"Brackets hold 95{PERCENT} intervals over {seeds} seeds; where there are none, they have no width."
-    if seeds == 1:
-        brackets = "With one seed means and medians have no intervals, and differences cannot be told from chance."
-    return Prose(
-        (
-            " ".join((sentences.scope(found), sentences.fates(found))),
-            verdicts.summary(found),
-            " ".join(
-                (
-                    f"Activations are compared at the base setting, with initialisation `{base.init.label}` and "
-                    f"normalization `{base.normalization.label}`.",
-                    sentences.fastest(rows, found.target),
-                    sentences.deadest(rows),
-                    sentences.most_accurate(rows),
-                )
-            ),
-            sentences.forgiveness(effects.spreads(found)),
-            brackets,
-        )
-    )
-
-
-def sections(found: Material, figures: Mapping[str, Figure]) -> list[Section]:
-    """The page below its abstract, in reading order. Figures that none asks for get one of their own."""
+def sections(found: Material, figures: Mapping[str, Figure], works: tuple[Work, ...] = ()) -> list[Section]:
+    """The page below its abstract, in reading order. Figures that none asks for get a section of their own."""
     left = dict(figures)
 
     def pick(*names: str) -> list[Block]:
         return [left.pop(name) for name in names if name in left]
 
     spreads = effects.spreads(found)
-    parts = [
+    results = [
         Section("verdicts", "Verdicts", verdicts.overview(found)),
         Section("statements", "Statements and their evidence", verdicts.statements(found)),
-        Section("question", "What was asked", [catalogue.studies(found)]),
-        Section("method", "How it was measured", [Items(method.items(found)), glossary.table(found)]),
         Section(
             "convergence",
             "Convergence speed",
             [
                 _by_normalization(found, lambda rows: sentences.fastest(rows, found.target)),
-                *pick("convergence", "steps_to_target"),
+                *pick("convergence", "steps_to_target", "learning_curves"),
                 comparisons.convergence(found),
                 rankings.table(found),
                 *profiles.blocks(found, pick("performance_profiles")),
@@ -162,6 +140,11 @@ def sections(found: Material, figures: Mapping[str, Figure]) -> list[Section]:
             ],
         ),
         Section(
+            "inputs",
+            "Preprocessing",
+            [*pick("preprocessing_images", "preprocessing_effect"), effects.inputs(found)],
+        ),
+        Section(
             "initialisation",
             "Activation and initialisation",
             [
@@ -170,21 +153,30 @@ def sections(found: Material, figures: Mapping[str, Figure]) -> list[Section]:
                 *([] if spreads.empty else [effects.spread_table(spreads)]),
             ],
         ),
-        Section("curves", "Learning curves", pick("learning_curves")),
-        Section("layers", "Inside the layers", [*pick("layer_health"), comparisons.layers(found)]),
         Section(
-            "inputs",
-            "Preprocessing",
-            [*pick("preprocessing_images", "preprocessing_effect"), effects.inputs(found)],
+            "batchnorm",
+            "Batch normalization",
+            [Prose((batchnorm.sentence(found),)), *pick("batchnorm"), batchnorm.table(found)],
         ),
+        Section("depth", "Depth", [Prose((depth.sentence(found),)), *pick("depth"), depth.table(found)]),
+        Section("layers", "Inside the layers", [*pick("layer_health"), comparisons.layers(found)]),
         Section(
             "rates",
             "Learning rate",
             [Prose((sentences.edges(found.cells),)), *pick("learning_rate"), effects.rates(found)],
         ),
+        Section("cost", "Cost", [effects.cost(found)]),
     ]
     more = [Section("more", "More figures", list(left.values()))] if left else []
-    return [*parts, *more, *_appendix(found)]
+    return [*_asked(found), *results, *more, *_discussed(found, works), *_appendix(found)]
+
+
+def _asked(found: Material) -> list[Section]:
+    asked = Prose((abstract.question(found), " ".join((sentences.scope(found), sentences.fates(found)))))
+    return [
+        Section("question", "Question", [asked, catalogue.studies(found)]),
+        Section("method", "Method", [Items(method.items(found))]),
+    ]
 
 
 def _by_normalization(found: Material, say: Callable[[pd.DataFrame], str]) -> Prose:
@@ -195,15 +187,12 @@ def _by_normalization(found: Material, say: Callable[[pd.DataFrame], str]) -> Pr
     return Prose(said or (say(rows),))
 
 
-def _appendix(found: Material) -> list[Section]:
-    missing = catalogue.excluded(found)
+def _discussed(found: Material, works: tuple[Work, ...]) -> list[Section]:
     return [
-        Section("cost", "Cost", [effects.cost(found)]),
-        Section("limits", "Limits", [Prose(method.limits(found))]),
-        Section("cells", "All cells", [catalogue.trained(found), *([missing] if missing.rows else [])]),
+        Section("limits", "Limits", [Prose(method.limits(found)), *verdicts.unanswered(found)]),
         Section(
             "reproduce",
-            "Run it again",
+            "Reproduction",
             [
                 Prose(
                     (
@@ -215,12 +204,21 @@ def _appendix(found: Material) -> list[Section]:
                 origin.commands(found),
             ],
         ),
+        Section("references", "References", [Works(works)]),
+    ]
+
+
+def _appendix(found: Material) -> list[Section]:
+    missing = catalogue.excluded(found)
+    return [
+        Section("names", "What the names mean", [glossary.table(found)], appendix=True),
+        Section("cells", "All cells", [catalogue.trained(found), *([missing] if missing.rows else [])], appendix=True),
         Section(
             "provenance",
             "Provenance",
             [origin.items(found), origin.hashes(found), origin.configuration(found)],
+            appendix=True,
         ),
-        Section("references", "References", [Prose(origin.REFERENCES)]),
     ]
 
 

@@ -12,6 +12,8 @@ from typing import ClassVar
 
 from markupsafe import Markup
 
+from trainability.report.bibliography import Work
+
 
 @dataclass(frozen=True)
 class Prose:
@@ -57,6 +59,19 @@ class Listing:
 
 
 @dataclass(frozen=True)
+class Shows:
+    """What a figure or a table shows, by which it finds the statements that it bears on.
+
+    `metrics` as statements name them, the `factors` that vary, the one it is `about`, if any, and the keys of `cells`.
+    """
+
+    metrics: tuple[str, ...] = ()
+    factors: tuple[str, ...] = ()
+    about: str = ""
+    cells: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Figure:
     """A drawing with the table behind it; `data` repeats that table on the page where it is small."""
 
@@ -71,6 +86,13 @@ class Figure:
     height: int
     data: Table | None
     lies: str = ""  # where its files are, if there are any
+    shows: Shows = Shows()
+    label: str = ""  # with its number, from `links`, like the next
+    bears: tuple[Entry, ...] = ()  # statements that it bears on
+
+    @property
+    def id(self) -> str:
+        return f"figure-{self.name}"
 
 
 @dataclass(frozen=True)
@@ -92,6 +114,7 @@ class Entry:
     sort: float | str | None = None
     style: str = ""  # ok, diverged, stalled, edge, command, or a verdict with hyphens
     link: str = ""  # to an id on the page
+    note: str = ""  # said after it
 
 
 @dataclass(frozen=True)
@@ -106,6 +129,13 @@ class Table:
     searchable: bool = False
     noun: str = "cell"  # what a row is
     notes: tuple[str, ...] = ()
+    shows: Shows = Shows()
+    label: str = ""  # with its number, from `links`, like the next
+    bears: tuple[Entry, ...] = ()  # statements that it bears on
+
+    @property
+    def id(self) -> str:
+        return self.name
 
     @property
     def groups(self) -> list[tuple[str, int]]:
@@ -130,6 +160,7 @@ class Statement:
     facts: tuple[tuple[str, str], ...]
     plot: Markup | None
     data: Table | None  # the numbers behind the plot
+    seen: tuple[Entry, ...] = ()  # figures and tables that bear on it, from `links`
 
 
 @dataclass(frozen=True)
@@ -143,13 +174,32 @@ class Group:
     statements: tuple[Statement, ...]
 
 
-Block = Prose | Items | Commands | Listing | Figure | Table | Group
+@dataclass(frozen=True)
+class Pointers:
+    """A list of links with what leads to it."""
+
+    kind: ClassVar[str] = "pointers"
+    lead: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Works:
+    """The list of references."""
+
+    kind: ClassVar[str] = "works"
+    works: tuple[Work, ...]
+
+
+Block = Prose | Items | Commands | Listing | Figure | Table | Group | Pointers | Works
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with its blocks; `id` is what links point at."""
+    """A heading with its blocks; `id` is what links point at. An appendix has a letter in place of a number."""
 
     id: str
     title: str
     blocks: Sequence[Block]
+    appendix: bool = False
+    number: str = ""  # from `links`

@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from trainability.report.blocks import Column, Entry, Table
+from trainability.report.blocks import Column, Entry, Shows, Table
 from trainability.report.material import Material
 from trainability.report.wording import (
     NONE,
     PERCENT,
+    count,
     decimal,
     estimate_of,
     figure,
@@ -24,7 +25,6 @@ from trainability.report.wording import (
 Row = Mapping[Any, Any]
 EDGE = {"low": "lowest", "high": "highest"}
 BRACKETS = "Brackets: 95 % interval over seeds, left out where it has no width."
-SETTING = "Every activation with every normalization at the base setting"
 
 
 def convergence(material: Material) -> Table:
@@ -46,14 +46,15 @@ def convergence(material: Material) -> Table:
         rows.append(tuple(entries))
     return Table(
         "table-convergence",
-        f"Convergence speed. {SETTING}: seeds that reach a validation accuracy, steps they need, and expected running "
-        "time (all steps spent, divided by the successes).",
+        f"Convergence speed. {setting(material)}: seeds that reach a validation accuracy, steps they need, and "
+        "expected running time (all steps spent, divided by the successes).",
         tuple(columns),
         tuple(rows),
         notes=(
             "Brackets after counts: 95 % Wilson interval of the share of seeds. Brackets after steps: 95 % interval "
             "of the median over seeds. `never`: half of the seeds or more did not reach the target.",
         ),
+        shows=shows(material, "steps"),
     )
 
 
@@ -67,13 +68,14 @@ def dead_units(material: Material) -> Table:
     }
     return Table(
         "table-dead",
-        f"Dead units. {SETTING}: shares of hidden units, averaged over layers and seeds.",
+        f"Dead units. {setting(material)}: shares of hidden units, averaged over layers and seeds.",
         (*names(), *(Column(label, numeric=True) for label in columns)),
         tuple(
             (*named(row), *(estimated(row, name) for name in columns.values()))
             for row in records(material.around_base("activation", "normalization"))
         ),
         notes=(BRACKETS, f"{NONE}: a seed has no figure, because it diverged."),
+        shows=shows(material, "dead_fraction", "born_dead_fraction", "saturated_fraction"),
     )
 
 
@@ -81,7 +83,7 @@ def accuracy(material: Material) -> Table:
     """Accuracies at the last step, and the learning rate they were reached with."""
     return Table(
         "table-accuracy",
-        f"Final accuracy. {SETTING}: mean accuracy after the last step, at the learning rate chosen on "
+        f"Final accuracy. {setting(material)}: mean accuracy after the last step, at the learning rate chosen on "
         "validation data.",
         (
             *names(),
@@ -104,6 +106,7 @@ def accuracy(material: Material) -> Table:
             BRACKETS,
             "Training accuracy is measured on the probe set, with the batch statistics of training.",
         ),
+        shows=shows(material, "test_accuracy", "train_accuracy"),
     )
 
 
@@ -125,7 +128,8 @@ def layers(material: Material) -> Table:
     writers = dict.fromkeys(shares, percent) | dict.fromkeys(decimals, decimal)
     return Table(
         "table-layers",
-        f"Inside the layers. {SETTING}, means over hidden layers and seeds, after the last step unless said otherwise.",
+        f"Inside the layers. {setting(material)}: means over hidden layers and seeds, after the last step unless said "
+        "otherwise.",
         (*names(), *columns),
         tuple(
             (*named(row), *(estimated(row, name, writers.get(name, figure)) for name in shown))
@@ -139,7 +143,29 @@ def layers(material: Material) -> Table:
             "weights. Cosine of updates: between a step and the one before, the mean over the probes of the training; "
             "below zero steps undo each other. Distinct units: 1 where the symmetry between units was never broken.",
         ),
+        shows=shows(
+            material,
+            "gradient_ratio",
+            "final_gradient_ratio",
+            "off_centre",
+            "sign_agreement",
+            "sign_agreement_batch",
+            "update_ratio",
+            "distinct_units",
+        ),
     )
+
+
+def setting(material: Material) -> str:
+    """What the tables of this module compare, with n."""
+    n = count(len(material.settings.seeds), "seed")
+    return f"Every activation with every normalization at the base setting, n = {n}"
+
+
+def shows(material: Material, *metrics: str) -> Shows:
+    """What a table of these metrics shows, of every activation with every normalization."""
+    factors = ("activation", "normalization")
+    return Shows(metrics, factors, cells=frozenset(material.around_base(*factors)["cell"]))
 
 
 def records(table: pd.DataFrame) -> list[dict[Any, Any]]:

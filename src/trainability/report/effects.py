@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from trainability.report.blocks import Column, Entry, Table
+from trainability.report.blocks import Column, Entry, Shows, Table
 from trainability.report.comparisons import named, names, records
 from trainability.report.material import Material
 from trainability.report.wording import NONE, decimal, figure, percent, points, seconds, steps
@@ -16,8 +16,9 @@ def spreads(material: Material) -> pd.DataFrame:
     """How far apart initialisations lie in mean test accuracy, with and without batch normalization.
 
     A row per activation with at least two random initialisations that were trained both ways, all else at the base
-    setting: activation, inits, and worst, best and spread for `none` and `batchnorm`. Constant weights are left
-    out: they keep the units of a layer equal, which no normalization changes, and would set every worst case.
+    setting: activation, inits, keys of the cells, and worst, best and spread for `none` and `batchnorm`. Constant
+    weights are left out: they keep the units of a layer equal, which no normalization changes, and would set every
+    worst case.
     """
     cells = material.around_base("activation", "init", "normalization")
     cells = cells[~cells["init"].isin(["zeros", "ones"])]
@@ -26,7 +27,8 @@ def spreads(material: Material) -> pd.DataFrame:
         both = group.pivot(index="init", columns="normalization", values="test_accuracy")
         both = both.reindex(columns=["none", "batchnorm"]).dropna()
         if len(both) > 1:
-            row: dict[str, Any] = {"activation": activation, "inits": len(both)}
+            used = group[group["init"].isin(both.index) & group["normalization"].isin(both.columns)]
+            row: dict[str, Any] = {"activation": activation, "inits": len(both), "cells": list(used["cell"])}
             for name in both.columns:
                 row |= {f"worst_{name}": both[name].min(), f"best_{name}": both[name].max()}
                 row[f"spread_{name}"] = both[name].max() - both[name].min()
@@ -57,6 +59,12 @@ def spread_table(found: pd.DataFrame) -> Table:
                 ),
             )
             for row in records(found)
+        ),
+        shows=Shows(
+            ("test_accuracy",),
+            ("activation", "init", "normalization"),
+            "init",
+            frozenset(cell for cells in found["cells"] for cell in cells),
         ),
     )
 

@@ -9,29 +9,30 @@ import base64
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from trainability import files
-from trainability.report.blocks import Column, Entry, Figure, Table
+from trainability.figures import Figure as Listed
+from trainability.report.blocks import Column, Entry, Figure, Shows, Table
 from trainability.report.wording import count
 
 MOST_ROWS = 200  # of a table that the page repeats; longer ones are a download only
 ENLARGED = 1.3  # figures are drawn for a printed column; on a screen their text may be larger
+NOTHING = Shows()  # that a statement could rest on
 PIXELS = {"": 1.0, "px": 1.0, "pt": 96 / 72, "in": 96.0, "mm": 96 / 25.4, "cm": 96 / 2.54}
 
 
-def load(folder: Path, names: Iterable[str]) -> dict[str, Figure]:
+def load(folder: Path, entries: Mapping[str, Listed]) -> dict[str, Figure]:
     """The figures by name; raises files.CorruptFileError naming every file that is missing."""
-    names = list(names)
-    paths = [folder / f"{name}.{kind}" for name in names for kind in ("json", "svg", "csv")]
+    paths = [folder / f"{name}.{kind}" for name in entries for kind in ("json", "svg", "csv")]
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise files.CorruptFileError(
             f"{count(len(missing), 'file')} of figures cannot be found; run snakemake to draw them:\n  "
             + "\n  ".join(missing)
         )
-    return {name: _figure(folder, name) for name in names}
+    return {name: _figure(folder, name, entry) for name, entry in entries.items()}
 
 
 def data_uri(content: bytes, kind: str) -> str:
@@ -39,13 +40,16 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _figure(folder: Path, name: str) -> Figure:
+def _figure(folder: Path, name: str, entry: Listed) -> Figure:
     words = files.load_json(folder / f"{name}.json")
     svg, table = (folder / f"{name}.svg").read_bytes(), (folder / f"{name}.csv").read_bytes()
-    return figure(name, words, svg, table, f"results/figures/{name}.svg, .pdf, .csv")
+    shows = Shows(entry.metrics, entry.factors, entry.about, _cells(table.decode()))
+    return figure(name, words, svg, table, f"results/figures/{name}.svg, .pdf, .csv", shows)
 
 
-def figure(name: str, words: Mapping[str, str], svg: bytes, table: bytes, lies: str = "") -> Figure:
+def figure(
+    name: str, words: Mapping[str, str], svg: bytes, table: bytes, lies: str = "", shows: Shows = NOTHING
+) -> Figure:
     """A figure from its title, alternative text and caption, its drawing and its table; `lies` is where its files are.
 
     Raises files.CorruptFileError for an SVG without a size.
@@ -62,7 +66,13 @@ def figure(name: str, words: Mapping[str, str], svg: bytes, table: bytes, lies: 
         height,
         _data(name, table.decode()),
         lies,
+        shows,
     )
+
+
+def _cells(table: str) -> frozenset[str]:
+    """The keys of the cells in the table behind a figure, if it has any."""
+    return frozenset(row["cell"] for row in csv.DictReader(io.StringIO(table)) if "cell" in row)
 
 
 def _size(svg: str) -> tuple[int, int]:

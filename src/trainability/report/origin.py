@@ -16,42 +16,6 @@ from trainability.report.illustrations import data_uri
 from trainability.report.material import Material
 from trainability.report.wording import PERCENT, count, listing
 
-REFERENCES = (
-    "Agarwal, Schwarzer, Castro, Courville & Bellemare 2021. Deep reinforcement learning at the edge of the "
-    "statistical precipice. NeurIPS; arXiv:2108.13264.",
-    "Clevert, Unterthiner & Hochreiter 2015. Fast and accurate deep network learning by exponential linear units "
-    "(ELUs). ICLR 2016; arXiv:1511.07289.",
-    "CS231n: Deep learning for computer vision. Lecture “Training neural networks I”. Stanford University; "
-    "cs231n.stanford.edu.",
-    "Dolan & Moré 2002. Benchmarking optimization software with performance profiles. Mathematical Programming 91; "
-    "arXiv:cs/0102001.",
-    "Glorot & Bengio 2010. Understanding the difficulty of training deep feedforward neural networks. AISTATS.",
-    "Goodfellow, Warde-Farley, Mirza, Courville & Bengio 2013. Maxout networks. ICML; arXiv:1302.4389.",
-    "Hansen, Auger, Finck & Ros 2009. Real-parameter black-box optimization benchmarking 2009: experimental setup. "
-    "INRIA research report 6828.",
-    "He, Zhang, Ren & Sun 2015. Delving deep into rectifiers: surpassing human-level performance on ImageNet "
-    "classification. ICCV; arXiv:1502.01852.",
-    "Hesterberg 2015. What teachers should know about the bootstrap: resampling in the undergraduate statistics "
-    "curriculum. The American Statistician 69(4); arXiv:1411.5279.",
-    "Holm 1979. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6(2).",
-    "Ioffe & Szegedy 2015. Batch normalization: accelerating deep network training by reducing internal covariate "
-    "shift. ICML; arXiv:1502.03167.",
-    "Krizhevsky, Sutskever & Hinton 2012. ImageNet classification with deep convolutional neural networks. NIPS.",
-    "LeCun, Bottou, Orr & Müller 1998. Efficient BackProp. In: Neural networks: tricks of the trade, Springer.",
-    "Lu, Shin, Su & Karniadakis 2019. Dying ReLU and initialization: theory and numerical examples. arXiv:1903.06733.",
-    "Maas, Hannun & Ng 2013. Rectifier nonlinearities improve neural network acoustic models. ICML workshop on deep "
-    "learning for audio, speech and language processing.",
-    "Mishkin & Matas 2016. All you need is a good init. ICLR; arXiv:1511.06422.",
-    "Mishkin, Sergievskiy & Matas 2016. Systematic evaluation of CNN advances on the ImageNet. arXiv:1606.02228.",
-    "Schuirmann 1987. A comparison of the two one-sided tests procedure and the power approach for assessing the "
-    "equivalence of average bioavailability. Journal of Pharmacokinetics and Biopharmaceutics 15(6).",
-    "Wadia, Duckworth, Schoenholz, Dyer & Sohl-Dickstein 2021. Whitening and second order optimization both make "
-    "information in the dataset unusable during training, and can reduce or prevent generalization. ICML; "
-    "arXiv:2008.07545.",
-    "Wilson 1927. Probable inference, the law of succession, and statistical inference. Journal of the American "
-    "Statistical Association 22.",
-)
-
 
 def commands(material: Material) -> Commands:
     """How to make the page, a cell, or a selection of cells again."""

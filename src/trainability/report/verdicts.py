@@ -8,7 +8,7 @@ from typing import Any
 
 from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED, VERDICTS
 from trainability.report import forest, method
-from trainability.report.blocks import Column, Entry, Group, Prose, Statement, Table
+from trainability.report.blocks import Column, Entry, Group, Pointers, Prose, Statement, Table
 from trainability.report.comparisons import records
 from trainability.report.magnitudes import ABSOLUTE, INFINITE, Magnitude
 from trainability.report.material import Material
@@ -100,6 +100,22 @@ def statements(found: Material) -> list[Prose | Group]:
         "infinity. Statements of one group are corrected for their number together."
     )
     return [Prose((guide,)), *(_group(name, rows, found) for name, rows in families.items())]
+
+
+def unanswered(found: Material) -> list[Pointers]:
+    """The statements that were not testable, and those that stayed open, each with its reason."""
+    leads = {
+        NOT_TESTABLE: "Not testable with this experiment:",
+        INCONCLUSIVE: "Tested, and open:",
+    }
+    blocks = []
+    for verdict, lead in leads.items():
+        rows = [row for row in records(found.claims) if row["verdict"] == verdict]
+        entries = tuple(
+            Entry(row["statement"], note=f"({row['reason']})", link=f"claim-{row['claim']}") for row in rows
+        )
+        blocks += [Pointers(lead, entries)] if entries else []
+    return blocks
 
 
 def _group(family: str, rows: list[Row], found: Material) -> Group:
