@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report pdf test checks readme reference bench scaling setup clean
+.PHONY: report pdf test checks readme screenshots reference bench scaling setup clean
 .DEFAULT_GOAL := report
 
 report: setup
@@ -30,6 +30,10 @@ checks: setup
 # Copies the results of a finished default experiment into README.md.
 readme: setup
 	python docs/results_table.py
+
+# Pictures of results/report.html in docs/images, which README.md shows; needs Chromium.
+screenshots: setup
+	python docs/screenshots.py
 
 # Writes docs/reference.md and docs/reference.html, the reference of all names.
 reference: setup

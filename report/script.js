@@ -203,7 +203,8 @@
     link.href = image.src;
     link.hidden = false;
     button.hidden = png.hidden = false;
-    png.addEventListener("click", () => savePng(image.src, image.width, image.height, `${png.dataset.name}.png`));
+    const size = ["width", "height"].map((side) => Number(image.getAttribute(side)));
+    png.addEventListener("click", () => savePng(image.src, ...size, `${png.dataset.name}.png`));
     for (const target of [button, image]) target.addEventListener("click", () => enlarge(image));
   }
 

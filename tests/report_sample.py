@@ -113,6 +113,8 @@ class Sample:
     def _draw(self, name: str, width: int) -> None:
         self.figures.mkdir(parents=True, exist_ok=True)
         (self.figures / f"{name}.svg").write_text(SVG.format(name=name, width=width))
-        (self.figures / f"{name}.csv").write_text("activation,step,value\nrelu,1,0.123456789\nelu,20,\n")
+        cells = plan.included(self.plan)
+        rows = [f"{cell.activation.label},{n},{n + 0.123456789},{key}" for n, (key, cell) in enumerate(cells.items())]
+        (self.figures / f"{name}.csv").write_text("\n".join(["activation,step,value,cell", *rows, ""]))
         words = {"name": name, "title": name, "alt": f"Alt of {name}", "caption": f"Caption of {name}"}
         files.save_json(self.figures / f"{name}.json", words | {"section": FIGURES[name].section})

@@ -17,8 +17,8 @@ def table(found: Material) -> Table:
     return Table(
         "table-depth",
         f"Depth. Activations and initialisations that were trained in several depths, n = {len(found.settings.seeds)} "
-        "seeds: mean test accuracy, training loss, median steps, dead units, and the gradient's norm at the first hidden layer over "
-        "that at the last, before training (geometric mean).",
+        "seeds: mean test accuracy, training loss, median steps, dead units, and the gradient's norm at the first "
+        "hidden layer over that at the last, before training (geometric mean).",
         (
             Column("activation"),
             Column("initialisation"),
