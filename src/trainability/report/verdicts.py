@@ -86,7 +86,7 @@ def overview(found: Material) -> list[Prose | Table]:
             "as arrivals at the end of training, or in some `setting` by itself.",
         ),
     )
-    return [Prose((f"{summary(found)} The rules are told below, with how everything was measured.",)), table]
+    return [Prose((f"{summary(found)} The rules stand in the method.",)), table]
 
 
 def statements(found: Material) -> list[Prose | Group]:
