@@ -136,7 +136,7 @@ def test_the_textbooks_statements_find_their_figures() -> None:
         *("positive-bias-helps", "maxout-with-dropout", "maxout-at-equal-width", "maxout-at-equal-parameters"),
         *("whitening-can-hurt", "kaiming-for-deep-relu", "ones-stay-identical", "bn-stops-vanishing"),
         *("ioffe-sigmoid-batchnorm", "clevert-elu-loss", "clevert-elu-centre"),
-        *("sigmoid-batch-averages-out", "relu-not-centred", "elu-nearer-zero-mean"),
+        *("sigmoid-batch-averages-out", "relu-not-centred", "elu-nearer-zero-mean", "sigmoid-zigzag"),
     }
 
 

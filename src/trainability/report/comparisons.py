@@ -151,6 +151,7 @@ def layers(material: Material) -> Table:
             "sign_agreement",
             "sign_agreement_batch",
             "update_ratio",
+            "update_cosine",
             "distinct_units",
         ),
     )
