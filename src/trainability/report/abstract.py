@@ -49,13 +49,14 @@ def results(found: Material) -> str:
     """Who was fastest, whose units died, who was most accurate at the base setting, and what normalization forgives."""
     base = found.settings.base
     rows = found.around_base("activation")
+    spreads = effects.spreads(found)
     return " ".join(
         (
             f"With initialisation `{base.init.label}` and normalization `{base.normalization.label}`:",
             sentences.fastest(rows, found.target),
             sentences.deadest(rows),
             sentences.most_accurate(rows),
-            sentences.forgiveness(effects.spreads(found)),
+            *([] if spreads.empty else [sentences.forgiveness(spreads)]),
         )
     )
 
