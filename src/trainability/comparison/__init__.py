@@ -11,6 +11,7 @@ from pathlib import Path
 from trainability import files, report
 from trainability.comparison import page, sides
 from trainability.comparison.page import Comparison
+from trainability.report import links
 
 SOURCES = Path(__file__).parents[3] / "report"
 
@@ -22,6 +23,6 @@ def render(a: Path, b: Path, out: Path, sources: Path = SOURCES) -> Comparison:
     """
     found = page.compare(sides.load("A", a), sides.load("B", b))
     texts = {name: report.read_source(sources / name) for name in report.SOURCES}
-    text = report.compose(page.title(found), page.abstract(found), page.sections(found), texts)
+    text = report.compose(page.title(found), [page.abstract(found)], links.numbered(page.sections(found)), texts)
     files.write_atomically(out, text.encode())
     return found

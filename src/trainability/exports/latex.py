@@ -74,7 +74,7 @@ def activations(found: Material) -> Table:
     target = found.target
     return Table(
         "table-activations",
-        f"{comparisons.SETTING}: mean test accuracy, median steps to {goal(target)} validation accuracy and mean share "
+        f"{comparisons.setting(found)}: mean test accuracy, median steps to {goal(target)} validation accuracy and mean share "
         "of dead units after training, at the learning rate that is best on validation data.",
         (
             *comparisons.names(),

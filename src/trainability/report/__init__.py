@@ -67,7 +67,7 @@ def render(
     texts = {name: read_source(sources / name) for name in SOURCES}
     works = bibliography.load(sources / "references.yaml")
     parts = links.linked(loaded, sections(loaded, drawn, works))
-    page = compose(settings.title, abstract.blocks(loaded), parts, works, texts)
+    page = compose(settings.title, abstract.blocks(loaded), parts, texts, works)
     files.write_atomically(out, page.encode())
 
 
@@ -75,10 +75,10 @@ def compose(
     title: str,
     summary: Sequence[Block],
     parts: Sequence[Section],
-    works: tuple[Work, ...],
     sources: Mapping[str, str],
+    works: tuple[Work, ...] = (),
 ) -> str:
-    """The page as text, drawn by the template in `sources`."""
+    """The page as text, drawn by the template in `sources`; `parts` are numbered, `works` are those that texts cite."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

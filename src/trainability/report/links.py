@@ -72,14 +72,14 @@ def _cells(row: Mapping[Any, Any], found: Material) -> dict[str, Cell]:
 
 def linked(found: Material, sections: Iterable[Section]) -> list[Section]:
     """The sections with everything numbered, figures and tables linked with the statements that they bear on."""
-    parts = _numbered(sections)
+    parts = numbered(sections)
     shown = [block for part in parts for block in part.blocks if isinstance(block, Figure | Table)]
     base = {name: getattr(value, "label", value) for name, value in dict(found.settings.base).items()}
     pairs = [(one, exhibit) for one in subjects(found) for exhibit in shown if one.seen_in(exhibit.shows, base)]
     return [replace(part, blocks=[_with_links(block, pairs) for block in part.blocks]) for part in parts]
 
 
-def _numbered(sections: Iterable[Section]) -> list[Section]:
+def numbered(sections: Iterable[Section]) -> list[Section]:
     """Sections from 1, appendices from A; figures and tables each from 1."""
     sections = list(sections)
     figures, tables = (iter(range(1, 1 + sum(len(part.blocks) for part in sections))) for _ in range(2))
