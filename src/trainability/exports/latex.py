@@ -74,8 +74,8 @@ def activations(found: Material) -> Table:
     target = found.target
     return Table(
         "table-activations",
-        f"{comparisons.setting(found)}: mean test accuracy, median steps to {goal(target)} validation accuracy and mean "
-        "share of dead units after training, at the learning rate that is best on validation data.",
+        f"{comparisons.setting(found)}: mean test accuracy, median steps to {goal(target)} validation accuracy and "
+        "mean share of dead units after training, at the learning rate that is best on validation data.",
         (
             *comparisons.names(),
             Column("test accuracy", True),
