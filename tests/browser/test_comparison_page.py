@@ -47,7 +47,7 @@ def test_the_cell_that_moved_is_found_and_the_others_filtered_away(open_file: Op
 def test_the_figure_is_drawn_and_its_table_unfolds(open_file: Open, made: tuple[Path, str]) -> None:
     page = open_file(made[0])
     assert page.locator("figure img").evaluate_all("all => all.filter(i => !i.complete || !i.naturalWidth).length") == 0
-    page.get_by_text("Data of figure 1", exact=True).click()
+    page.get_by_text("Data of Figure 1", exact=True).click()
     assert page.locator("figure table tbody tr").count() == 6
 
 
