@@ -96,7 +96,7 @@ def test_the_report_on_paper_is_complete(tmp_path_factory: pytest.TempPathFactor
     assert "A small experiment" in texts[0]
     for words in ("Statement better.", "Held fixed", "Caption of dead_units", "Run it again", "References"):
         assert words in whole, words  # among them what is folded up on the screen
-    for words in ("Data of figure", "Skip to the content", "Copy", "Numbers by setting"):
+    for words in ("Data of Figure", "Skip to the content", "Copy", "Numbers by setting"):
         assert words not in whole, words
     assert all(f"{number} / {pages}" in text for number, text in enumerate(texts, 1))
     upright = [one for one in found if one.mediabox.height > one.mediabox.width]
