@@ -94,7 +94,7 @@ def test_the_report_on_paper_is_complete(tmp_path_factory: pytest.TempPathFactor
     texts = [" ".join(unicodedata.normalize("NFKC", one.extract_text()).split()) for one in found]
     whole = " ".join(texts)
     assert "A small experiment" in texts[0]
-    for words in ("Statement better.", "Held fixed", "Caption of dead_units", "Run it again", "References"):
+    for words in ("Statement better.", "Held fixed", "Caption of dead_units", "Reproduction", "References"):
         assert words in whole, words  # among them what is folded up on the screen
     for words in ("Data of Figure", "Skip to the content", "Copy", "Numbers by setting"):
         assert words not in whole, words
