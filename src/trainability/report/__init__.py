@@ -20,6 +20,7 @@ from trainability import files
 from trainability.config import Config
 from trainability.figures import FIGURES
 from trainability.plan import Plan
+from trainability.progress import COMPLETE, Progress
 from trainability.report import (
     catalogue,
     comparisons,
@@ -32,6 +33,7 @@ from trainability.report import (
     profiles,
     rankings,
     sentences,
+    unfinished,
     verdicts,
 )
 from trainability.report.blocks import Block, Figure, Items, Prose, Section
@@ -51,22 +53,28 @@ def render(
     sources: Path,
     out: Path,
     snakemake: str = "snakemake",
+    progress: Progress = COMPLETE,
 ) -> None:
     """Write the page to `out`; its bytes depend on nothing but the files that are read.
 
-    `snakemake` is the command that runs this experiment, for the commands that the page prints.
+    `snakemake` is the command that runs this experiment, for the commands that the page prints. The tables hold the
+    cells that are finished by `progress`; the page says what is missing.
 
     Raises files.CorruptFileError if a table, record, figure or source is missing.
     """
     drawn = illustrations.load(figures, FIGURES)
-    loaded = material.load(settings, plan, tables, cells, data, snakemake)
+    loaded = material.load(settings, plan, tables, cells, data, snakemake, progress)
     texts = {name: read_source(sources / name) for name in SOURCES}
-    page = compose(settings.title, abstract(loaded), sections(loaded, drawn), texts)
+    page = compose(
+        unfinished.title(loaded), abstract(loaded), sections(loaded, drawn), texts, unfinished.banner(loaded)
+    )
     files.write_atomically(out, page.encode())
 
 
-def compose(title: str, summary: Prose, parts: list[Section], sources: Mapping[str, str]) -> str:
-    """The page as text, drawn by the template in `sources`."""
+def compose(
+    title: str, summary: Prose, parts: list[Section], sources: Mapping[str, str], banner: tuple[str, ...] = ()
+) -> str:
+    """The page as text, drawn by the template in `sources`; `banner` is what must be read before all else."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -79,6 +87,7 @@ def compose(title: str, summary: Prose, parts: list[Section], sources: Mapping[s
     template = environment.from_string(sources["template.html.j2"])
     return template.render(
         title=title,
+        banner=banner,
         summary=summary,
         sections=parts,
         policy=Markup(policy),
@@ -102,18 +111,24 @@ def abstract(found: Material) -> Prose:
         brackets = "With one seed means and medians have no intervals, and differences cannot be told from chance."
     return Prose(
         (
+            *([" ".join(unfinished.banner(found))] if unfinished.banner(found) else []),
             " ".join((sentences.scope(found), sentences.fates(found))),
             verdicts.summary(found),
             " ".join(
                 (
                     f"Activations are compared at the base setting, with initialisation `{base.init.label}` and "
                     f"normalization `{base.normalization.label}`.",
-                    sentences.fastest(rows, found.target),
-                    sentences.deadest(rows),
-                    sentences.most_accurate(rows),
+                    *(
+                        unfinished.hedged(found, said, "activation")
+                        for said in (
+                            sentences.fastest(rows, found.target),
+                            sentences.deadest(rows),
+                            sentences.most_accurate(rows),
+                        )
+                    ),
                 )
             ),
-            sentences.forgiveness(effects.spreads(found)),
+            _forgiveness(found, effects.spreads(found)),
             brackets,
         )
     )
@@ -165,7 +180,7 @@ def sections(found: Material, figures: Mapping[str, Figure]) -> list[Section]:
             "initialisation",
             "Activation and initialisation",
             [
-                Prose((sentences.forgiveness(spreads),)),
+                Prose((_forgiveness(found, spreads),)),
                 *pick("accuracy_by_init", "steps_by_init", "dead_by_init", "initial_signal"),
                 *([] if spreads.empty else [effects.spread_table(spreads)]),
             ],
@@ -184,14 +199,26 @@ def sections(found: Material, figures: Mapping[str, Figure]) -> list[Section]:
         ),
     ]
     more = [Section("more", "More figures", list(left.values()))] if left else []
-    return [*parts, *more, *_appendix(found)]
+    return [*unfinished.sections(found), *unfinished.marked(found, [*parts, *more, *_appendix(found)])]
+
+
+def _forgiveness(found: Material, spreads: pd.DataFrame) -> str:
+    return unfinished.hedged(found, sentences.forgiveness(spreads), "activation", "init", "normalization")
 
 
 def _by_normalization(found: Material, say: Callable[[pd.DataFrame], str]) -> Prose:
     """What a sentence says of the activations at the base setting, under each normalization in turn."""
     rows = found.around_base("activation", "normalization")
-    groups = rows.groupby("normalization", sort=False)
-    said = tuple(f"Normalization `{name}`: {say(group)}" for name, group in groups)
+    said = tuple(
+        unfinished.hedged(
+            found,
+            f"Normalization `{name}`: {say(group)}",
+            "activation",
+            "normalization",
+            normalization=str(name),
+        )
+        for name, group in rows.groupby("normalization", sort=False)
+    )
     return Prose(said or (say(rows),))
 
 

@@ -42,7 +42,7 @@ def data_uri(content: bytes, kind: str) -> str:
 def _figure(folder: Path, name: str) -> Figure:
     words = files.load_json(folder / f"{name}.json")
     svg, table = (folder / f"{name}.svg").read_bytes(), (folder / f"{name}.csv").read_bytes()
-    return figure(name, words, svg, table, f"results/figures/{name}.svg, .pdf, .csv")
+    return figure(name, words, svg, table, f"{(folder / name).as_posix()}.svg, .pdf, .csv")
 
 
 def figure(name: str, words: Mapping[str, str], svg: bytes, table: bytes, lies: str = "") -> Figure:
