@@ -7,6 +7,10 @@ min_version("9.14")
 configfile: workflow.source_path("config.yaml")
 
 
+# What `snakemake --report` says first.
+report: "report/workflow.rst"
+
+
 include: "workflow/rules/plan.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
@@ -24,8 +28,10 @@ rule all:
 
 
 onsuccess:
-    print(f"The report: {Path('results/report.html').resolve()}")
+    if Path("results/report.html").exists():
+        print(f"The report: {Path('results/report.html').resolve()}")
 
 
 onerror:
     print("Some jobs failed; what is done is kept, and the next snakemake goes on from here.")
+    print("`snakemake report_partial` reports on what is done, and on the jobs that failed.")

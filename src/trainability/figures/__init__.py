@@ -74,7 +74,7 @@ def make(
     captions: Path = CAPTIONS,
     progress: Progress | None = None,
 ) -> None:
-    """Draw one figure and write `out`/NAME.svg, .pdf, .csv and, last, .json.
+    """Draw one figure and write `out`/NAME.svg, .pdf, .csv, .rst and, last, .json.
 
     `tables` holds the experiment's Parquet tables and `data` its preprocessed data. The bytes depend on the
     inputs and the libraries' versions alone. A figure that has nothing to show says so in a sentence, and so does one
