@@ -338,7 +338,7 @@ class TestJudging:
             assert found[0][0].effects.size == 0, "nothing of it is shown"
 
     def test_the_correction_bounds_what_those_that_wait_can_do(self) -> None:
-        """By brute force: whatever p they get, a known one is adjusted to no more than with 1s, no less than without."""
+        """By brute force: whatever p they get, a known one is adjusted to no more than with 1, no less than alone."""
         rng = np.random.default_rng(0)
         for _ in range(500):
             known, later = rng.uniform(0, 0.1, rng.integers(1, 6)), rng.uniform(0, 0.2, rng.integers(1, 4))
