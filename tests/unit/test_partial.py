@@ -14,7 +14,7 @@ import pytest
 import yaml
 from report_sample import CLAIMS, SOURCES, Sample, claim
 
-from trainability import cli, files, notes, partial, progress, record, report, tables
+from trainability import cli, config, files, notes, partial, plan, progress, record, report, tables
 from trainability.claims.verdicts import NOT_TESTABLE, NOT_YET
 from trainability.progress import COMPLETE
 from trainability.report import comparisons, material, rankings, unfinished
@@ -162,6 +162,19 @@ def test_failed_jobs_of_every_rule_are_found(whole: Folder) -> None:
             failed("exit status 1")
     rules = {trouble.job.rule for trouble in whole.survey().troubles}
     assert rules == {"data", "preprocess", "train", "tables", "claims", "figure", "report"}
+
+
+def test_the_jobs_are_those_of_the_rules() -> None:
+    """So that a job of a new rule cannot fail without being listed; `log` in a rules file is where the note is."""
+    root = SOURCES.parent
+    settings = config.load([root / "config.yaml"])
+    known = {job.rule: job for job in progress.jobs(settings, plan.make_plan(settings))}
+    text = "\n".join(path.read_text() for path in sorted((root / "workflow/rules").glob("*.smk")))
+    logs = dict(re.findall(r'^rule (\w+):$.*?^    log:\n        "results/(.*?)"', text, re.MULTILINE | re.DOTALL))
+    assert set(logs) - set(known) == {"plan", "report_partial"}
+    for rule, job in known.items():
+        pattern = re.escape(logs[rule]).replace(r"\{", "{").replace(r"\}", "}")
+        assert re.fullmatch(re.sub(r"{\w+}", "[^/]+", pattern), job.log), rule
 
 
 # Tables and verdicts
