@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from project import Project
 
 MODULE = """
@@ -52,6 +53,9 @@ class Run:
         module.write_text(MODULE)
         study = {"question": "?", "grid": GRID}
         self.name = self.project.variant("own", own=study, activation_by_init=None, preprocessing=None)
+        path = self.project.code / f"experiments/{self.name}.yaml"
+        values = yaml.safe_load(path.read_text())
+        path.write_text(yaml.safe_dump(values | {"analyses": dict.fromkeys(values["analyses"])}))
 
     def snakemake(self, *words: object, status: int = 0) -> str:
         return self.project.snakemake(*words, config=self.name, status=status)
@@ -100,18 +104,20 @@ def test_while_a_workflow_runs_and_after_it_failed(run: Run) -> None:
         text=True,
     ) as job:
         failed = "*Broken*.unfinished.json"
-        run.wait(
-            lambda: (
-                (work / "begun").exists()
-                and list(results.glob("cells/*.relu.*/record.json"))
-                and any(path.stat().st_size for path in results.glob(f"logs/train/{failed}"))
-            ),
-            job,
-        )
-        assert "lock" in run.snakemake("report_partial", status=1).lower()
-        assert "1 of 3 cells, 1 jobs failed or stopped" in run.command()
-        assert "1 of 3 cells are done (1 running and 1 failed)" in run.page
-        (work / "go").touch()
+        try:
+            run.wait(
+                lambda: (
+                    (work / "begun").exists()
+                    and list(results.glob("cells/*.relu.*/record.json"))
+                    and any(path.stat().st_size for path in results.glob(f"logs/train/{failed}"))
+                ),
+                job,
+            )
+            assert "1 of 3 cells, 1 jobs failed or stopped" in run.command()
+            assert "1 of 3 cells are done (1 running and 1 failed)" in run.page
+            assert "lock" in run.snakemake("report_partial", status=1).lower()
+        finally:
+            (work / "go").touch()
         job.communicate()
         assert job.returncode == 1
     assert not (results / "tables/cells.csv").exists()
