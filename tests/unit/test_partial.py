@@ -223,6 +223,7 @@ def test_comparisons_that_lack_cells_are_marked_and_others_are_not(page: str) ->
     assert "Not final, without all cells of elu: Normalization none: " not in text
     assert "Not final, without all cells of elu: To " not in text, "the abstract compares without normalization"
     assert "Rankings by how misses count: withheld until every cell is finished." in text
+    assert "Activations cannot be compared as a whole: 1 of the 4 cells that take part are not finished." in text
 
 
 def test_figures_that_lack_cells_say_so(broken: Folder) -> None:
@@ -230,6 +231,8 @@ def test_figures_that_lack_cells_say_so(broken: Folder) -> None:
     assert words["caption"].endswith("Not final: 1 of 4 cells are not finished and left out (elu).")
     words = files.load_json(broken.path / "partial/figures/accuracy_by_init.json")
     assert "what is blank is not in the plan or not finished." in words["caption"]
+    words = files.load_json(broken.path / "partial/figures/performance_profiles.json")
+    assert words["caption"] == "Nothing to show: 1 of the 4 cells that take part are not finished."
     words = files.load_json(broken.path / "partial/figures/preprocessing_images.json")
     assert "Not final" not in words["caption"]
 

@@ -31,7 +31,10 @@ COMPARED = {
     "table-cost": ("activation", "normalization", "sizing"),
 }
 # Tables to which a missing cell makes no difference, or which say themselves what they lack.
-WHOLE = frozenset(f"table-{name}" for name in ("rankings", "studies", "excluded", "verdicts", "names", "hashes"))
+WHOLE = frozenset(
+    f"table-{name}"
+    for name in ("rankings", "whole", "improvement", "studies", "excluded", "verdicts", "names", "hashes")
+)
 
 
 def title(found: Material) -> str:
