@@ -240,7 +240,7 @@ def test_figures_that_lack_cells_say_so(broken: Folder) -> None:
 def test_failed_jobs_stand_with_the_end_of_their_log_and_the_command(page: str, broken: Folder) -> None:
     key = broken.key("elu", "batchnorm")
     text = words(page)
-    assert f"snakemake --configfile mine.yaml results/cells/{key}/record.json" in text
+    assert f"snakemake --configfile mine.yaml -f results/cells/{key}/record.json" in text
     assert "failed: exit status 1" in text
     assert f"Log of train {key}, its last 20 lines at most" in text
     assert "line 11 line 12" in text

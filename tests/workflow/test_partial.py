@@ -115,20 +115,20 @@ def test_while_a_workflow_runs_and_after_it_failed(run: Run) -> None:
             )
             assert "1 of 3 cells, 1 jobs failed or stopped" in run.command()
             assert "1 of 3 cells are done (1 running and 1 failed)" in run.page
-            assert "lock" in run.snakemake("report_partial", status=1).lower()
+            assert "lock" in run.snakemake("--force", "report_partial", status=1).lower()
         finally:
             (work / "go").touch()
         job.communicate()
         assert job.returncode == 1
     assert not (results / "tables/cells.csv").exists()
 
-    printed = run.snakemake("report_partial")
+    printed = run.snakemake("--force", "report_partial")
     assert f"The report on what is done: {results / 'report_partial.html'}" in printed
     assert "2 of 3 cells are done (1 failed)" in run.page
     (key,) = (path.name.removesuffix(".unfinished.json") for path in results.glob(f"logs/train/{failed}"))
-    assert f"own.yaml results/cells/{key}/record.json" in run.page
+    assert f"own.yaml -f results/cells/{key}/record.json" in run.page
     assert "RuntimeError: no such luck" in run.page
     assert "Not final" in run.page
     assert not (results / "tables/cells.csv").exists(), "tables of the whole are for the whole"
     assert not (results / "report.html").exists()
-    assert "report_partial" in run.snakemake("report_partial"), "it is made anew whenever it is asked for"
+    assert "are always executed" in run.snakemake("--dry-run", "report_partial"), "it is made anew when asked for"

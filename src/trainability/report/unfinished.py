@@ -164,7 +164,7 @@ def _troubles(found: Material) -> Table:
     rows = []
     for trouble in found.progress.troubles:
         lines = trouble.tail.splitlines()
-        again = f"{found.snakemake} {shlex.quote(f'results/{trouble.job.target}')}"
+        again = f"{found.snakemake} -f {shlex.quote(f'results/{trouble.job.target}')}"
         ended = f"{trouble.state}: {trouble.reason}" if trouble.reason else trouble.state
         entries = (trouble.job.rule, trouble.job.name or NONE, ended, lines[-1].strip() if lines else NONE)
         rows.append((*map(Entry, entries), Entry(again, style="command")))
