@@ -167,7 +167,8 @@ def test_snakemakes_own_report_holds_page_and_figures_with_their_captions(projec
         index = archive.read("own/report.html").decode()
         held = {name: archive.read(name) for name in archive.namelist()}
     categories, shown = (
-        json.JSONDecoder().raw_decode(index.partition(f"var {name} = ")[2])[0] for name in ("categories", "results")
+        json.JSONDecoder().raw_decode(index, index.index(f"var {name} = {{") + len(f"var {name} = "))[0]
+        for name in ("categories", "results")
     )
     results = project.work / "results"
     page = shown["results/report.html"]
