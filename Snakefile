@@ -7,6 +7,10 @@ min_version("9.14")
 configfile: workflow.source_path("config.yaml")
 
 
+# What `snakemake --report` says first.
+report: "report/workflow.rst"
+
+
 include: "workflow/rules/plan.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
@@ -20,12 +24,16 @@ rule all:
     input:
         rules.report.output,
         rules.claims.output,
+        # Snakemake makes nothing that only an up-to-date report would need; a record that was deleted is wanted itself.
+        expand("results/cells/{cell}/record.json", cell=CELLS),
         expand("results/analyses/{analysis}.csv", analysis=ANALYSES),
 
 
 onsuccess:
-    print(f"The report: {Path('results/report.html').resolve()}")
+    if Path("results/report.html").exists():
+        print(f"The report: {Path('results/report.html').resolve()}")
 
 
 onerror:
     print("Some jobs failed; what is done is kept, and the next snakemake goes on from here.")
+    print("`snakemake report_partial` reports on what is done, and on the jobs that failed.")

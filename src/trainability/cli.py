@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ from trainability.expressions import ExpressionError
 from trainability.registry import suggest
 
 T = TypeVar("T")
+CONFIGFILES = [Path("config.yaml")]
+SOURCES = claims.TEXTBOOK.parent  # of the page
 
 # The options of the workflow's steps: all are required, since a rule says everything.
 STEP_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
@@ -143,8 +146,7 @@ def _claims(arguments: argparse.Namespace) -> None:
     runs, cells = (pd.read_parquet(arguments.tables / f"{name}.parquet") for name in ("runs", "cells"))
     analyses = {name: pd.read_csv(arguments.analyses / f"{name}.csv") for name, one in settings.analyses.items() if one}
     judged = outcome.tables(claims.load(arguments.claims), sheets.Tables(settings, runs, cells, analyses))
-    for name, table in judged.items():
-        files.write_atomically(arguments.out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode())
+    outcome.write(judged, arguments.out)
     counts = judged["claims"]["verdict"].value_counts()
     print(", ".join(f"{verdict}: {count}" for verdict, count in counts.items()))
 
@@ -198,6 +200,29 @@ def _export(arguments: argparse.Namespace) -> None:
         raise UsageError("say where to: --out FOLDER")
     choice = exports.Choice(arguments.select, arguments.all_runs)
     print(exports.make(arguments.kind, arguments.results, arguments.out, choice))
+
+
+def _report_partial(arguments: argparse.Namespace) -> None:
+    from trainability import partial
+    from trainability.report.wording import count
+
+    settings = config.load(arguments.configfile)
+    planned = plan.make_plan(settings)
+    claims.gather(settings, planned, arguments.sources / "claims.yaml")
+    command = arguments.snakemake or _snakemake(arguments.configfile)
+    try:
+        page, left = partial.make(settings, planned, arguments.results, arguments.sources, command)
+    except partial.NothingFinishedError as error:
+        raise UsageError(str(error)) from None
+    cells = len(plan.included(planned))
+    print(f"{page}: {cells - len(left.cells)} of {cells} cells, {count(len(left.troubles), 'job')} failed or stopped")
+
+
+def _snakemake(configfiles: Sequence[Path]) -> str:
+    """The command that runs an experiment in a folder with the default one's config.yaml."""
+    return (
+        "snakemake" if configfiles == CONFIGFILES else shlex.join(["snakemake", "--configfile", *map(str, configfiles)])
+    )
 
 
 def _schema(arguments: argparse.Namespace) -> None:
@@ -293,18 +318,23 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, text in (
         ("cells", _cells, "list the cells of an experiment and their state"),
         ("check", _check, "check a configuration and say how large the experiment is, or check a component"),
+        ("report-partial", _report_partial, "report what is done of an experiment, also while it runs"),
     ):
         sub = add(name, command, text)
         sub.add_argument(
             "--configfile",
             type=Path,
             nargs="+",
-            default=[Path("config.yaml")],
+            default=CONFIGFILES,
             help="later files go over earlier ones",
         )
-        if name == "cells":
-            sub.add_argument("--select", metavar="EXPR", help="e.g. \"activation == 'relu' and init == 'zeros'\"")
+        if name in ("cells", "report-partial"):
             sub.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
+        if name == "report-partial":
+            sub.add_argument("--sources", type=Path, default=SOURCES, help="folder with the page's template and texts")
+            sub.add_argument("--snakemake", default="", help="how the experiment is run, for the commands on the page")
+        elif name == "cells":
+            sub.add_argument("--select", metavar="EXPR", help="e.g. \"activation == 'relu' and init == 'zeros'\"")
             sub.add_argument("--paths", action="store_true", help="print the record's path instead of the key")
         else:
             sub.add_argument("component", nargs="?", help="a class of your own as module:Class, or any name there is")

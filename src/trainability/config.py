@@ -168,13 +168,15 @@ def load(paths: Iterable[Path]) -> Config:
 
 
 def parsed(path: Path) -> Any:
-    """What a YAML file holds; raises ConfigError."""
+    """What a YAML file holds, or a JSON file (whose 1e-05 would be text in YAML); raises ConfigError."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: not YAML: {' '.join(str(error).split())}"]) from None
+    except (yaml.YAMLError, ValueError) as error:  # text that is not UTF-8, or not JSON
+        language = "JSON" if path.suffix == ".json" else "YAML"
+        raise ConfigError([f"{path}: not {language}: {' '.join(str(error).split())}"]) from None
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:

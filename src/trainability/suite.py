@@ -7,7 +7,7 @@ Where none can learn, all of them miss, and that counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +30,7 @@ class Suite:
     activations: tuple[str, ...]
     settings: tuple[dict[str, Any], ...]
     cells: tuple[tuple[str, ...], ...]
+    unfinished: int = 0  # of these cells
 
     @property
     def problem(self) -> str:
@@ -38,7 +39,10 @@ class Suite:
             return "no cell is trained at the base setting, under any normalization"
         if len(self.activations) == 1:
             return f"the plan has one activation at the base setting, {self.activations[0]}"
-        return "" if self.settings else f"no setting has all {len(self.activations)} activations"
+        if not self.settings:
+            return f"no setting has all {len(self.activations)} activations"
+        asked = len(self.activations) * len(self.settings)
+        return f"{self.unfinished} of the {asked} cells that take part are not finished" if self.unfinished else ""
 
     @property
     def varied(self) -> tuple[str, ...]:
@@ -59,8 +63,11 @@ class Results(NamedTuple):
         return int(np.isinf(self.steps).all((0, 2)).sum())
 
 
-def shared(trained: Mapping[str, Cell], base: Factors) -> Suite:
-    """The suite of an experiment's trained cells, by key, in the order of the plan."""
+def shared(trained: Mapping[str, Cell], base: Factors, unfinished: Collection[str] = ()) -> Suite:
+    """The suite of the cells that an experiment trains, by key, in the order of the plan.
+
+    It is the same while some of them are `unfinished`: activations are compared over all of it or not at all.
+    """
     own = {
         key: cell
         for key, cell in trained.items()
@@ -74,10 +81,12 @@ def shared(trained: Mapping[str, Cell], base: Factors) -> Suite:
         setting = tuple(cell.labels[name] for name in SETTING)
         found.setdefault(setting, {})[cell.activation.label] = key
     common = {setting: keys for setting, keys in found.items() if all(name in keys for name in activations)}
+    cells = tuple(tuple(keys[name] for keys in common.values()) for name in activations)
     return Suite(
         activations,
         tuple(dict(zip(SETTING, setting, strict=True)) for setting in common) if activations else (),
-        tuple(tuple(keys[name] for keys in common.values()) for name in activations),
+        cells,
+        sum(key in unfinished for row in cells for key in row),
     )
 
 

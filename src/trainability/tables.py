@@ -65,10 +65,15 @@ def collect(plan: Plan, folder: Path, targets: Iterable[float]) -> dict[str, pd.
             f"{len(missing)} of {len(planned)} cells have no record; run snakemake to train them:\n  "
             + "\n  ".join(missing)
         )
+    return tabulate(plan, ((key, record.read(folder / key)) for key in planned), targets)
+
+
+def tabulate(plan: Plan, records: Iterable[tuple[str, Record]], targets: Iterable[float]) -> dict[str, pd.DataFrame]:
+    """The tables of `collect` from the records of some cells of a plan, one at least."""
     targets = tuple(targets)
     parts = {name: _Parts() for name in ("runs", "cells", "curves", "layers")}
-    for key, cell in planned.items():
-        one = record.read(folder / key)
+    for key, one in records:
+        cell = plan[key].cell
         identity = {"cell": key, "studies": " ".join(plan[key].studies), **cell.labels}
         runs = run_columns(one, targets)
         parts["runs"].add(identity, runs)

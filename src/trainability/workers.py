@@ -25,7 +25,7 @@ import traceback
 from pathlib import Path
 from typing import IO
 
-from trainability import files
+from trainability import files, notes
 
 # One thread per worker: as many cells at once as cores. glibc otherwise returns every large block to the system and
 # maps it afresh on the next step, which costs training a tenth of its time; large pages save some percent more.
@@ -87,21 +87,29 @@ def run(*words: object, log: object, benchmark: str, **options: object) -> None:
 
     An option's underscores become dashes. The worker writes what the command took to `benchmark`: seconds, seconds of
     CPU, and the worker's peak memory so far in MB. (Snakemake's own `benchmark:` would sample Snakemake's process
-    instead, for a third of a core.) Raises JobError if the command fails or its worker dies.
+    instead, for a third of a core.) Until the command succeeds there is a note beside its log (trainability/notes.py).
+    Raises JobError if the command fails or its worker dies.
     """
     command = [str(word) for word in words]
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
     path = Path(str(log))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock:
-        worker = _idle.pop() if _idle else None
-    worker = worker or Worker()
-    status = worker.run(command, path, Path(benchmark))
+    with notes.kept(path) as failed:
+        with _lock:
+            worker = _idle.pop() if _idle else None
+        worker = worker or Worker()
+        status = worker.run(command, path, Path(benchmark))
+        if status is None:
+            ended = worker.bury()
+            failed(f"its process ended with status {ended}")
+        else:
+            with _lock:
+                _idle.append(worker)
+            if status != 0:
+                failed(f"exit status {status}")
     if status is None:
-        raise JobError(f"the worker of `{_shown(command)}` ended with status {worker.bury()}; its log is {path}")
-    with _lock:
-        _idle.append(worker)
+        raise JobError(f"the worker of `{_shown(command)}` ended with status {ended}; its log is {path}")
     if status != 0:
         raise JobError(f"`{_shown(command)}` failed with status {status}; its log is {path}:\n{_tail(path)}")
 

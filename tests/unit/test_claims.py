@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainability import claims, config, plan
+from trainability import claims, config, plan, statistics
 from trainability.cell import FACTORS
 from trainability.claims import evidence, judging, outcome, sheets, verdicts
 from trainability.claims.evidence import Contrast
@@ -21,7 +21,7 @@ from trainability.claims.metrics import METRICS
 from trainability.claims.pairing import NothingComparedError
 from trainability.claims.sheets import Sheet
 from trainability.claims.statements import Claim
-from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED
+from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, NOT_YET, SUPPORTED
 from trainability.config import ConfigError
 from trainability.statistics import Estimate
 
@@ -318,6 +318,35 @@ class TestJudging:
         apart = [judging.judge(claim(id=f"c{number}", family=f"f{number}"), table) for number in range(7)]
         assert {one.verdict for one, _ in judging.corrected(apart)} == {SUPPORTED}
 
+    @pytest.mark.parametrize(
+        ("judged", "later", "expected"),
+        [
+            (5, 1, SUPPORTED),  # 6 / 256 stays below 0.025, whatever the last one's p
+            (5, 2, NOT_YET),  # 7 / 256 does not, and 5 / 256 would
+            (7, 1, INCONCLUSIVE),  # 7 / 256 is too much already
+        ],
+    )
+    def test_statements_that_wait_take_part_in_the_correction(self, judged: int, later: int, expected: str) -> None:
+        known = [judging.judge(claim(id=f"c{number}"), accuracies(0.1, spread=0.001)) for number in range(judged)]
+        waiting = [judging.waiting(claim(id=f"w{number}"), "cells are missing") for number in range(later)]
+        found = judging.corrected([*known, *waiting])
+        assert {one.verdict for one, _ in found[:judged]} == {expected}
+        assert {one.verdict for one, _ in found[judged:]} == {NOT_YET}
+        if expected == NOT_YET:
+            assert found[0][0].reason == "its p is corrected for 7 statements of its family, of which 2 wait"
+            assert np.isnan(found[0][1])
+            assert found[0][0].effects.size == 0, "nothing of it is shown"
+
+    def test_the_correction_bounds_what_those_that_wait_can_do(self) -> None:
+        """By brute force: whatever p they get, a known one is adjusted to no more than with 1, no less than alone."""
+        rng = np.random.default_rng(0)
+        for _ in range(500):
+            known, later = rng.uniform(0, 0.1, rng.integers(1, 6)), rng.uniform(0, 0.2, rng.integers(1, 4))
+            adjusted = statistics.holm(np.append(known, later))[: len(known)]
+            most = statistics.holm(np.append(known, np.ones(len(later))))[: len(known)]
+            assert (adjusted <= most + 1e-12).all()
+            assert (adjusted >= statistics.holm(known) - 1e-12).all()
+
 
 def runs() -> tuple[pd.DataFrame, pd.DataFrame]:
     """An experiment of two activations at two rates, the second of which suits tanh only."""
@@ -372,6 +401,19 @@ class TestTables:
         assert rows["claim"].tolist() == ["tanh-wins", "faster"]
         assert rows["verdict"].tolist() == [SUPPORTED, SUPPORTED]
         assert rows["control_edge"].all()
+
+    def test_a_statement_waits_for_all_cells_of_its_study(self) -> None:
+        source = sheets.Tables(experiment(others={"question": "?", "grid": {"depth": [2]}}), *runs(), analyses={})
+        asked = [claim(), claim(id="later", study="others", family="two"), claim(id="absent", study="nothing")]
+        found = outcome.tables(asked, source, {"others": "study others lacks 1 of its 2 cells"})
+        table = found["claims"].set_index("claim")
+        assert table["verdict"].to_dict() == {"tanh-wins": INCONCLUSIVE, "later": NOT_YET, "absent": NOT_TESTABLE}
+        assert table.loc["later", "reason"] == "study others lacks 1 of its 2 cells"
+        assert np.isnan(table.loc["later", "estimate"])
+        assert table.loc["later", "fixed_rates"] == table.loc["later", "otherwise_counted"] == ""
+        assert set(found["evidence"]["claim"]) == {"tanh-wins"}
+        alone = outcome.tables(asked[:1], source)
+        pd.testing.assert_frame_equal(found["claims"].iloc[:1], alone["claims"], check_dtype=False)
 
     @pytest.mark.parametrize(
         ("figure", "metric", "expect", "expected"),

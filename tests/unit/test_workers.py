@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from trainability import datasets, prepared, workers
+from trainability import datasets, notes, prepared, workers
+from trainability.notes import Note
 from trainability.workers import JobError
 
 
@@ -65,6 +66,7 @@ def test_failing_command_shows_the_end_of_its_log_and_the_worker_lives_on(tmp_pa
         workers.run("check", configfile="nowhere.yaml", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
     with pytest.raises(JobError, match=r"invalid choice: 'dance'"):
         workers.run("dance", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
+    assert notes.read(tmp_path / "log") == Note("failed", "exit status 2")
     assert len(workers._idle) == 1
 
 
@@ -73,6 +75,7 @@ def test_killed_worker_fails_its_own_job_only(tmp_path: Path) -> None:
     os.kill(workers._idle[0].process.pid, signal.SIGKILL)
     with pytest.raises(JobError, match="ended with status -9"):
         workers.run("check", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
+    assert notes.read(tmp_path / "log") == Note("failed", "its process ended with status -9")
     workers.run("check", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
 
 

@@ -5,12 +5,13 @@ Everything runs on a copy of the project, so that tests can edit code and see wh
 
 from __future__ import annotations
 
+import html
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,66 +19,11 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from project import ROOT, Project
 
 from trainability.config import load
+from trainability.figures import FIGURES
 from trainability.plan import included, make_plan
-
-ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config.yaml", "experiments", "profiles", "workflow", "src", "report")
-
-
-class Project:
-    """A copy of the project and a folder in which it runs."""
-
-    def __init__(self, home: Path) -> None:
-        self.code, self.work = home / "code", home / "work"
-        self.printed = ""  # by the first run
-        self.code.mkdir()
-        self.work.mkdir()
-        for part in PARTS:
-            source = ROOT / part
-            copy = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, self.code / part)
-
-    def snakemake(self, *words: object, status: int = 0, config: str = "smoke") -> str:
-        """Run snakemake with the miniature experiment and return all it printed."""
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--snakefile",
-            self.code / "Snakefile",
-            "--directory",
-            self.work,
-        ]
-        command += ["--configfile", self.code / f"experiments/{config}.yaml"] if config else []
-        done = subprocess.run(
-            [str(word) for word in (*command, *words)],
-            env=os.environ | {"PYTHONPATH": str(self.code / "src"), "COLUMNS": "200"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert done.returncode == status, done.stdout
-        return done.stdout
-
-    def jobs(self, *words: object, config: str = "smoke") -> dict[str, int]:
-        """What a dry run would do: number of jobs by rule."""
-        printed = self.snakemake("--dry-run", *words, config=config)
-        table = printed.rpartition("Job stats:")[2].partition("total")[0]
-        return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
-
-    def digests(self) -> dict[str, str]:
-        """The digest of every cell's results."""
-        records = self.work.glob("results/cells/*/record.json")
-        return {path.parent.name: json.loads(path.read_text())["digest"] for path in records}
-
-    def variant(self, name: str, **changes: Any) -> str:
-        """An experiment like the miniature with other studies; its name."""
-        values = yaml.safe_load((self.code / "experiments/smoke.yaml").read_text())
-        values["studies"] |= changes
-        (self.code / f"experiments/{name}.yaml").write_text(yaml.safe_dump(values))
-        return name
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +159,30 @@ def test_plan_lists_excluded_cells_with_reasons(project: Project) -> None:
     assert excluded["reason"].str.contains("an excluded cell, to see how the report shows it").all()
     trained = set(pd.read_csv(project.work / "results/tables/cells.csv")["cell"])
     assert trained == set(plan.loc[plan["included"], "cell"])
+
+
+def test_snakemakes_own_report_holds_page_and_figures_with_their_captions(project: Project, tmp_path: Path) -> None:
+    project.snakemake("--report", tmp_path / "own.zip")
+    with zipfile.ZipFile(tmp_path / "own.zip") as archive:
+        index = archive.read("own/report.html").decode()
+        held = {name: archive.read(name) for name in archive.namelist()}
+    categories, shown = (
+        json.JSONDecoder().raw_decode(index, index.index(f"var {name} = {{") + len(f"var {name} = "))[0]
+        for name in ("categories", "results")
+    )
+    results = project.work / "results"
+    page = shown["results/report.html"]
+    assert page["labels"] == {"view": "all results"}
+    assert "All results on one page" in page["caption"]
+    assert held[f"own/{page['data_uri']}"] == (results / "report.html").read_bytes()
+    for name, figure in FIGURES.items():
+        one = shown[f"results/figures/{name}.svg"]
+        assert held[f"own/{one['data_uri']}"] == (results / f"figures/{name}.svg").read_bytes()
+        assert one["labels"] == {"figure": figure.title}
+        assert f"results/figures/{name}.svg" in str(categories[figure.section])
+        described = json.loads((results / f"figures/{name}.json").read_text())["caption"]
+        assert html.unescape(re.sub(r"<[^>]+>|\s+", " ", one["caption"])).strip() == described
+    assert len(shown) == 1 + len(FIGURES)
 
 
 def test_second_run_does_nothing(project: Project) -> None:

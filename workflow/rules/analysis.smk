@@ -1,6 +1,6 @@
 # Needs: the records of all cells. Promises: results/tables/, tidy tables of runs, cells, learning curves and layer
 # health at the selected learning rates, and of verdicts on statements; results/figures/, each figure as SVG and PDF
-# with the CSV behind it.
+# with the CSV behind it and its caption.
 from trainability import figures
 
 
@@ -74,7 +74,14 @@ rule figure:
         captions=workflow.source_path("../../report/captions.yaml"),
         data=lambda wildcards: expand("results/data/{file}", file=figures.data_files(wildcards.figure, SETTINGS, PLAN)),
     output:
-        multiext("results/figures/{figure}", ".svg", ".pdf", ".csv", ".json"),
+        report(
+            "results/figures/{figure}.svg",
+            caption="../../report/figure.rst",
+            category=lambda wildcards: figures.FIGURES[wildcards.figure].section,
+            labels=lambda wildcards: {"figure": figures.FIGURES[wildcards.figure].title},
+        ),
+        multiext("results/figures/{figure}", ".pdf", ".csv", ".json"),
+        caption="results/figures/{figure}.rst",
     log:
         "results/logs/figure/{figure}.log",
     wildcard_constraints:

@@ -1,5 +1,6 @@
 # Needs: the tables, the verdicts, the figures, the records and data manifests, and the page's sources in report/.
-# Promises: results/report.html, the whole experiment as one file that needs no network.
+# Promises: results/report.html, the whole experiment as one file that needs no network; or at any time what there is of
+# it, results/report_partial.html with results/partial/, which no other rule reads.
 from trainability.figures import FIGURES
 
 
@@ -49,3 +50,32 @@ rule report:
             log=log,
             benchmark="results/benchmarks/report.jsonl",
         )
+
+
+# Without an output it is made anew whenever it is asked for. Another snakemake that runs keeps the folder locked; the
+# command that this one calls needs no lock.
+rule report_partial:
+    input:
+        config="results/tables/config.json",
+    log:
+        "results/logs/report_partial.log",
+    conda:
+        "../envs/trainability.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        command=COMMAND,
+        sources=f"{workflow.basedir}/report",
+    run:
+        workers.run(
+            "report-partial",
+            configfile=input.config,
+            results="results",
+            sources=params.sources,
+            snakemake=params.command,
+            log=log,
+            benchmark="results/benchmarks/report_partial.jsonl",
+        )
+        print(f"The report on what is done: {Path('results/report_partial.html').resolve()}")

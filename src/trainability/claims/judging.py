@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,7 @@ from trainability.claims.metrics import Array
 from trainability.claims.pairing import Effects, NothingComparedError
 from trainability.claims.sheets import Sheet
 from trainability.claims.statements import Claim
-from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED
+from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, NOT_YET, OPEN, SUPPORTED
 from trainability.statistics import Estimate, censored, intervals
 
 UNKNOWN = Estimate(float("nan"), float("nan"), float("nan"))
@@ -65,6 +66,11 @@ def untestable(claim: Claim, reason: str) -> Judgement:
     return Judgement(claim, NOT_TESTABLE, reason, np.zeros((0, 0)), UNKNOWN)
 
 
+def waiting(claim: Claim, reason: str) -> Judgement:
+    """A claim on which an unfinished experiment says nothing yet."""
+    return Judgement(claim, NOT_YET, reason, np.zeros((0, 0)), UNKNOWN)
+
+
 def decide(claim: Claim, effects: Array, where: str) -> tuple[str, Estimate]:
     """Verdict and 95 % interval of oriented effects [settings, units], by the claim's rule alone.
 
@@ -80,25 +86,40 @@ def decide(claim: Claim, effects: Array, where: str) -> tuple[str, Estimate]:
 
 
 def corrected(judgements: Sequence[Judgement]) -> list[tuple[Judgement, float]]:
-    """Judgements with p adjusted within their families (Holm 1979); a verdict that does not survive is inconclusive."""
+    """Judgements with p adjusted within their families (Holm 1979); a verdict that does not survive is inconclusive.
+
+    Members that are not judged yet count with p = 1. No other p that they may get makes an adjusted one larger, so a
+    verdict that survives is final; one that would survive without them hangs on them, and is not judged yet either.
+    """
     families: dict[str, list[Judgement]] = {}
     for one in judgements:
-        if one.verdict != NOT_TESTABLE:
+        if one.verdict not in OPEN:
             families.setdefault(one.claim.family, []).append(one)
-    adjusted = {
-        one.claim.id: float(p)
-        for members in families.values()
-        for one, p in zip(members, statistics.holm(np.array([one.p for one in members])), strict=True)
-    }
-    return [(_surviving(one, adjusted, families), adjusted.get(one.claim.id, float("nan"))) for one in judgements]
+    later = Counter(one.claim.family for one in judgements if one.verdict == NOT_YET)
+    adjusted: dict[str, float] = {}
+    alone: dict[str, float] = {}
+    for family, members in families.items():
+        p = np.array([one.p for one in members])
+        names = [one.claim.id for one in members]
+        adjusted |= zip(names, map(float, statistics.holm(np.append(p, np.ones(later[family])))), strict=False)
+        alone |= zip(names, map(float, statistics.holm(p)), strict=True)
+    found = []
+    for one in judgements:
+        family = one.claim.family
+        size = len(families.get(family, [])) + later[family]
+        most, least = (values.get(one.claim.id, float("nan")) for values in (adjusted, alone))
+        settled = _surviving(one, most, least, size, later[family])
+        found.append((settled, float("nan") if settled.verdict in OPEN else most))
+    return found
 
 
-def _surviving(one: Judgement, adjusted: dict[str, float], families: dict[str, list[Judgement]]) -> Judgement:
-    p = adjusted.get(one.claim.id, 1.0)
-    if one.verdict not in (SUPPORTED, CONTRADICTED) or p <= one.claim.rule.level:
+def _surviving(one: Judgement, most: float, least: float, size: int, later: int) -> Judgement:
+    """A judgement after the correction, which makes p `most` at the most and `least` at the least."""
+    if one.verdict not in (SUPPORTED, CONTRADICTED) or most <= one.claim.rule.level:
         return one
-    members = len(families[one.claim.family])
-    reason = f"p = {p:.2g} after Holm's correction for the {members} statements of its family"
+    if least <= one.claim.rule.level:
+        return waiting(one.claim, f"its p is corrected for {size} statements of its family, of which {later} wait")
+    reason = f"p = {most:.2g} after Holm's correction for the {size} statements of its family"
     return replace(one, verdict=INCONCLUSIVE, reason=reason)
 
 

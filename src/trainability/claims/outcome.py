@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from trainability import statistics
+from trainability import files, statistics
 from trainability.claims import sheets
 from trainability.claims.evidence import RATE
-from trainability.claims.judging import Judgement, corrected, decide, judge, untestable
+from trainability.claims.judging import Judgement, corrected, decide, judge, untestable, waiting
 from trainability.claims.sheets import Sheet, Tables
 from trainability.claims.statements import Claim, testable
-from trainability.claims.verdicts import NOT_TESTABLE
+from trainability.claims.verdicts import OPEN
 
 SETTING_COLUMNS = (
     "claim", "setting", "estimate", "low", "high", "n", "verdict", "treatment_edge", "control_edge",
@@ -23,9 +24,12 @@ SETTING_COLUMNS = (
 )  # fmt: skip
 
 
-def tables(claims: Iterable[Claim], source: Tables) -> dict[str, pd.DataFrame]:
-    """`claims`, a row per statement, and `evidence`, a row per statement and setting."""
-    judged = corrected([_judged(claim, source) for claim in claims])
+def tables(claims: Iterable[Claim], source: Tables, lacking: Mapping[str, str] = {}) -> dict[str, pd.DataFrame]:
+    """`claims`, a row per statement, and `evidence`, a row per statement and setting.
+
+    `lacking` says, by name, what unfinished studies and analyses lack: statements on them are not judged yet.
+    """
+    judged = corrected([_judged(claim, source, lacking) for claim in claims])
     evidence = {one.claim.id: _by_setting(one) for one, _ in judged}
     return {
         "claims": pd.DataFrame([_row(one, p, evidence[one.claim.id], source) for one, p in judged]),
@@ -33,11 +37,18 @@ def tables(claims: Iterable[Claim], source: Tables) -> dict[str, pd.DataFrame]:
     }
 
 
-def _judged(claim: Claim, source: Tables) -> Judgement:
+def write(judged: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """Write each table of verdicts as CSV."""
+    for name, table in judged.items():
+        files.write_atomically(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode())
+
+
+def _judged(claim: Claim, source: Tables, lacking: Mapping[str, str]) -> Judgement:
     if not testable(claim, source.settings):
         missing = f"study {claim.study}" if claim.study else f"analysis {claim.analysis}"
         return untestable(claim, claim.elsewhere or f"this experiment has no {missing}")
-    return judge(claim, source.sheet(claim))
+    lacks = lacking.get(claim.study or claim.analysis)
+    return waiting(claim, lacks) if lacks else judge(claim, source.sheet(claim))
 
 
 def _row(one: Judgement, p_holm: float, settings: list[dict[str, Any]], source: Tables) -> dict[str, Any]:
@@ -138,14 +149,14 @@ def _held_fixed(one: Judgement) -> str:
 def _at_fixed_rates(one: Judgement, source: Tables) -> dict[float, str]:
     """The verdict with both sides at the same rate, for every rate of the grid."""
     claim = one.claim
-    if one.verdict == NOT_TESTABLE or claim.analysis or claim.evidence.every_rate:
+    if one.verdict in OPEN or claim.analysis or claim.evidence.every_rate:
         return {}
     return {rate: _again(claim, source.sheet(claim, rate)) for rate in source.settings.learning_rates}
 
 
 def _otherwise_counted(one: Judgement, source: Tables) -> str:
     """The verdict with misses counted as if they had arrived at the end of their budget."""
-    if one.verdict == NOT_TESTABLE or one.claim.metric != "steps":
+    if one.verdict in OPEN or one.claim.metric != "steps":
         return ""
     return _again(one.claim, sheets.misses_at_budget(source.sheet(one.claim)))
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # the Snakefile reads claims, and needs no scipy for it
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE = "supported", "contradicted", "inconclusive", "not testable here"
 VERDICTS = (SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE)
+NOT_YET = "not judged yet"  # in a report on an unfinished experiment
+OPEN = (NOT_TESTABLE, NOT_YET)  # nothing was compared
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 

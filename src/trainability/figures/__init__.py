@@ -17,6 +17,7 @@ from trainability.plan import Plan, included
 if TYPE_CHECKING:
     from trainability.figures.canvas import Drawing
     from trainability.figures.experiment import Experiment
+    from trainability.progress import Progress
 
 CAPTIONS = Path(__file__).parents[3] / "report" / "captions.yaml"
 
@@ -117,16 +118,19 @@ def make(
     data: Path,
     out: Path,
     captions: Path = CAPTIONS,
+    progress: Progress | None = None,
 ) -> None:
-    """Draw one figure and write `out`/NAME.svg, .pdf, .csv and, last, .json.
+    """Draw one figure and write `out`/NAME.svg, .pdf, .csv, .rst and, last, .json.
 
     `tables` holds the experiment's Parquet tables and `data` its preprocessed data. The bytes depend on the
-    inputs and the libraries' versions alone. A figure that has nothing to show says so in a sentence.
+    inputs and the libraries' versions alone. A figure that has nothing to show says so in a sentence, and so does one
+    that lacks cells which are unfinished by `progress`, where it is given.
     """
     from trainability.figures import canvas, experiment, output, text
+    from trainability.progress import COMPLETE
 
     entry = FIGURES[name]
-    loaded = experiment.load(settings, plan, tables, data)
+    loaded = experiment.load(settings, plan, tables, data, progress or COMPLETE)
     with canvas.style(name):
         try:
             drawing = drawings()[name](loaded)

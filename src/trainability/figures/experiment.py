@@ -18,6 +18,7 @@ import pandas as pd
 from trainability.cell import FACTORS, Cell
 from trainability.config import Config
 from trainability.plan import Plan, included
+from trainability.progress import COMPLETE, Progress
 
 MOST_LINES = 10  # as many lines as colours, marks and a legend can tell apart
 
@@ -63,7 +64,8 @@ class Experiment:
     tables: dict[str, pd.DataFrame]
     data: Path
     names: Mapping[str, Mapping[str, str]]  # what figures call a factor's values, where that is not their label
-    trained: Mapping[str, Cell]
+    cells: Mapping[str, Cell]  # that the plan trains, finished or not
+    unfinished: pd.DataFrame  # like `planned`: cells that are still to be trained
 
     @property
     def target(self) -> float:
@@ -91,28 +93,30 @@ class Experiment:
 
     def at_base(self, *varying: str) -> Slice:
         """The cells with the base's factors except `varying`; raises NothingToShow where none is trained."""
-        at = np.ones(len(self.planned), dtype=bool)
-        for factor in FACTORS:
-            if factor not in varying:
-                at &= (self.planned[factor] == self.base(factor)).to_numpy()
-        rows = self.planned[at | self._sized_alike(varying)]
+        rows, left = (self._at(frame, varying) for frame in (self.planned, self.unfinished))
         if not rows["included"].any():
+            verb = "varies" if len(varying) == 1 else "vary"
             raise NothingToShow(
-                f"Nothing to show: no cell is trained at the base while {listed(varying)} "
-                f"{'varies' if len(varying) == 1 else 'vary'}."
+                f"Nothing to show: no cell is trained at the base while {listed(varying)} {verb}.{_still(left)}"
             )
         rows, remarks = _fewer(rows)
         remarks += [_alone(rows, factor) for factor in varying if rows["included"].sum() and _single(rows, factor)]
+        remarks += [_provisional(left, int(rows["included"].sum()), varying)] if len(left) else []
         orders = {factor: self.order(factor) for factor in varying}
         return Slice(rows, self.tables, varying, orders, tuple(remarks))
 
-    def _sized_alike(self, varying: Sequence[str]) -> np.ndarray:
-        """Cells of plain units, whose `sizing` is always written as width, under another base."""
-        at = (self.planned["plain"] & ("sizing" not in varying)).to_numpy()
+    def _at(self, frame: pd.DataFrame, varying: Sequence[str]) -> pd.DataFrame:
+        """The rows of planned cells with the base's factors except `varying`.
+
+        Plain units, whose `sizing` is always written as width, are at every base's.
+        """
+        alike = (frame["plain"] & ("sizing" not in varying)).to_numpy(dtype=bool)
+        at = np.ones(len(frame), dtype=bool)
         for factor in FACTORS:
-            if factor not in (*varying, "sizing"):
-                at = at & (self.planned[factor] == self.base(factor)).to_numpy()
-        return np.asarray(at)
+            if factor not in varying:
+                same = (frame[factor] == self.base(factor)).to_numpy(dtype=bool)
+                at &= same | alike if factor == "sizing" else same
+        return frame[at]
 
     def base(self, factor: str) -> Any:
         """What figures call the base's value of a factor."""
@@ -124,12 +128,14 @@ class Experiment:
         return self.names.get(factor, {}).get(label, label)
 
 
-def load(settings: Config, plan: Plan, tables: Path, data: Path) -> Experiment:
-    """Read the tables of an experiment."""
+def load(settings: Config, plan: Plan, tables: Path, data: Path, progress: Progress = COMPLETE) -> Experiment:
+    """Read the tables of an experiment, which hold the cells of the plan that are finished."""
     frames = {name: pd.read_parquet(tables / f"{name}.parquet") for name in ("runs", "cells", "curves", "layers")}
     rows = planned(plan)
     names = short_names(rows)
-    return Experiment(settings, rows.replace(names), frames, data, names, included(plan))
+    rows = rows.replace(names)
+    left = rows["cell"].isin(progress.cells)
+    return Experiment(settings, rows[~left], frames, data, names, included(plan), rows[left])
 
 
 def short_names(planned: pd.DataFrame) -> dict[str, dict[str, str]]:
@@ -166,6 +172,17 @@ def _single(rows: pd.DataFrame, factor: str) -> bool:
 
 def _alone(rows: pd.DataFrame, factor: str) -> str:
     return f"The plan has one {factor} here: {rows.loc[rows['included'], factor].iloc[0]}."
+
+
+def _still(left: pd.DataFrame) -> str:
+    return f" Not finished yet: {len(left)} of its cells." if len(left) else ""
+
+
+def _provisional(left: pd.DataFrame, finished: int, varying: Sequence[str]) -> str:
+    """What a figure must say if some of its cells are still to be trained."""
+    factor = "activation" if "activation" in varying else varying[0]
+    names = listed([str(value) for value in left[factor].unique()])
+    return f"Not final: {len(left)} of {len(left) + finished} cells are not finished and left out ({names})."
 
 
 def _fewer(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -49,7 +49,7 @@ def table(activations: Sequence[str], steps: Array) -> pd.DataFrame:
 
 def draw(experiment: Experiment) -> Drawing:
     """One line per activation over the settings that all activations share."""
-    found = suite.shared(experiment.trained, experiment.settings.base)
+    found = suite.shared(experiment.cells, experiment.settings.base, set(experiment.unfinished["cell"]))
     if found.problem:
         raise NothingToShow(f"Nothing to show: {found.problem}.")
     runs, cells = experiment.tables["runs"], experiment.tables["cells"]

@@ -61,6 +61,7 @@ def common(experiment: Experiment) -> dict[str, Any]:
         "target": experiment.target,
         "targets": sorted(settings.targets),
         "chance": experiment.chance,
+        "unfinished": len(experiment.unfinished),
         "shown_accuracies": [scales.LOWEST, scales.HIGHEST],
         "net": f"{base.depth} hidden layers of {base.width} units on {base.dataset.label}",
     }

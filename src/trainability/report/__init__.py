@@ -19,6 +19,7 @@ from trainability import files
 from trainability.config import Config
 from trainability.figures import FIGURES
 from trainability.plan import Plan
+from trainability.progress import COMPLETE, Progress
 from trainability.report import (
     abstract,
     batchnorm,
@@ -36,6 +37,7 @@ from trainability.report import (
     profiles,
     rankings,
     sentences,
+    unfinished,
     verdicts,
 )
 from trainability.report.bibliography import Citations, Work
@@ -55,19 +57,21 @@ def render(
     sources: Path,
     out: Path,
     snakemake: str = "snakemake",
+    progress: Progress = COMPLETE,
 ) -> None:
     """Write the page to `out`; its bytes depend on nothing but the files that are read.
 
-    `snakemake` is the command that runs this experiment, for the commands that the page prints.
+    `snakemake` is the command that runs this experiment, for the commands that the page prints. The tables hold the
+    cells that are finished by `progress`; the page says what is missing.
 
     Raises files.CorruptFileError if a table, record, figure or source is missing.
     """
     drawn = illustrations.load(figures, FIGURES)
-    loaded = material.load(settings, plan, tables, cells, data, snakemake)
+    loaded = material.load(settings, plan, tables, cells, data, snakemake, progress)
     texts = {name: read_source(sources / name) for name in SOURCES}
     works = bibliography.load(sources / "references.yaml")
     parts = links.linked(loaded, sections(loaded, drawn, works))
-    page = compose(settings.title, abstract.blocks(loaded), parts, texts, works)
+    page = compose(unfinished.title(loaded), abstract.blocks(loaded), parts, texts, works, unfinished.banner(loaded))
     files.write_atomically(out, page.encode())
 
 
@@ -77,8 +81,12 @@ def compose(
     parts: Sequence[Section],
     sources: Mapping[str, str],
     works: tuple[Work, ...] = (),
+    banner: tuple[str, ...] = (),
 ) -> str:
-    """The page as text, drawn by the template in `sources`; `parts` are numbered, `works` are those that texts cite."""
+    """The page as text, drawn by the template in `sources`; `parts` are numbered, `works` are those that texts cite.
+
+    `banner` is what must be read before all else.
+    """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -91,6 +99,7 @@ def compose(
     template = environment.from_string(sources["template.html.j2"])
     return template.render(
         title=title,
+        banner=banner,
         summary=summary,
         sections=parts,
         policy=Markup(policy),
@@ -148,7 +157,7 @@ def sections(found: Material, figures: Mapping[str, Figure], works: tuple[Work, 
             "initialisation",
             "Activation and initialisation",
             [
-                Prose((sentences.forgiveness(spreads),)),
+                Prose((abstract.forgiveness(found, spreads),)),
                 *pick("accuracy_by_init", "steps_by_init", "dead_by_init", "initial_signal"),
                 *([] if spreads.empty else [effects.spread_table(spreads)]),
             ],
@@ -156,9 +165,21 @@ def sections(found: Material, figures: Mapping[str, Figure], works: tuple[Work, 
         Section(
             "batchnorm",
             "Batch normalization",
-            [Prose((batchnorm.sentence(found),)), *pick("batchnorm"), batchnorm.table(found)],
+            [
+                Prose((unfinished.hedged(found, batchnorm.sentence(found), "activation", "normalization"),)),
+                *pick("batchnorm"),
+                batchnorm.table(found),
+            ],
         ),
-        Section("depth", "Depth", [Prose((depth.sentence(found),)), *pick("depth"), depth.table(found)]),
+        Section(
+            "depth",
+            "Depth",
+            [
+                Prose((unfinished.hedged(found, depth.sentence(found), "activation", "init", "depth"),)),
+                *pick("depth"),
+                depth.table(found),
+            ],
+        ),
         Section("layers", "Inside the layers", [*pick("layer_health"), comparisons.layers(found)]),
         Section(
             "rates",
@@ -168,7 +189,8 @@ def sections(found: Material, figures: Mapping[str, Figure], works: tuple[Work, 
         Section("cost", "Cost", [effects.cost(found)]),
     ]
     more = [Section("more", "More figures", list(left.values()))] if left else []
-    return [*_asked(found), *results, *more, *_discussed(found, works), *_appendix(found)]
+    parts = [*_asked(found), *results, *more, *_discussed(found, works), *_appendix(found)]
+    return [*unfinished.sections(found), *unfinished.marked(found, parts)]
 
 
 def _asked(found: Material) -> list[Section]:
@@ -182,8 +204,16 @@ def _asked(found: Material) -> list[Section]:
 def _by_normalization(found: Material, say: Callable[[pd.DataFrame], str]) -> Prose:
     """What a sentence says of the activations at the base setting, under each normalization in turn."""
     rows = found.around_base("activation", "normalization")
-    groups = rows.groupby("normalization", sort=False)
-    said = tuple(f"Normalization `{name}`: {say(group)}" for name, group in groups)
+    said = tuple(
+        unfinished.hedged(
+            found,
+            f"Normalization `{name}`: {say(group)}",
+            "activation",
+            "normalization",
+            normalization=str(name),
+        )
+        for name, group in rows.groupby("normalization", sort=False)
+    )
     return Prose(said or (say(rows),))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from trainability.claims.verdicts import CONTRADICTED
-from trainability.report import effects, sentences, verdicts
+from trainability.report import effects, sentences, unfinished, verdicts
 from trainability.report.blocks import Entry, Pointers, Prose
 from trainability.report.comparisons import records
 from trainability.report.material import Material
@@ -19,7 +21,9 @@ ASKED = {
 
 def blocks(found: Material) -> list[Prose | Pointers]:
     """What the page opens with."""
+    unfinished_first = unfinished.banner(found)
     return [
+        *([Prose((" ".join(unfinished_first),))] if unfinished_first else []),
         Prose((f"{question(found)} {method(found)}", results(found))),
         *contradictions(found),
         Prose((limits(found),)),
@@ -50,15 +54,19 @@ def results(found: Material) -> str:
     base = found.settings.base
     rows = found.around_base("activation")
     spreads = effects.spreads(found)
+    said = (sentences.fastest(rows, found.target), sentences.deadest(rows), sentences.most_accurate(rows))
     return " ".join(
         (
             f"With initialisation `{base.init.label}` and normalization `{base.normalization.label}`:",
-            sentences.fastest(rows, found.target),
-            sentences.deadest(rows),
-            sentences.most_accurate(rows),
-            *([] if spreads.empty else [sentences.forgiveness(spreads)]),
+            *(unfinished.hedged(found, text, "activation") for text in said),
+            *([] if spreads.empty else [forgiveness(found, spreads)]),
         )
     )
+
+
+def forgiveness(found: Material, spreads: pd.DataFrame) -> str:
+    """How much of the difference between initialisations normalization takes away."""
+    return unfinished.hedged(found, sentences.forgiveness(spreads), "activation", "init", "normalization")
 
 
 def contradictions(found: Material) -> list[Prose | Pointers]:

@@ -44,7 +44,7 @@ def _figure(folder: Path, name: str, entry: Listed) -> Figure:
     words = files.load_json(folder / f"{name}.json")
     svg, table = (folder / f"{name}.svg").read_bytes(), (folder / f"{name}.csv").read_bytes()
     shows = Shows(entry.metrics, entry.factors, entry.about, _cells(table.decode()))
-    return figure(name, words, svg, table, f"results/figures/{name}.svg, .pdf, .csv", shows)
+    return figure(name, words, svg, table, f"{(folder / name).as_posix()}.svg, .pdf, .csv", shows)
 
 
 def figure(

@@ -14,6 +14,7 @@ from trainability import files
 from trainability.cell import FACTORS, Cell
 from trainability.config import Config
 from trainability.plan import Plan, included
+from trainability.progress import COMPLETE, Progress
 
 NUMBERS = (
     "estimate", "low", "high", "lowest_setting", "highest_setting", "effect_size", "p", "p_holm", "published_estimate",
@@ -34,11 +35,12 @@ class Material:
     datasets: Mapping[str, Mapping[str, Any]]  # dataset.json by label
     preprocessings: Mapping[tuple[str, str], Mapping[str, Any]]  # preprocessing.json by labels of both
     snakemake: str = "snakemake"  # the command that runs this experiment
+    progress: Progress = COMPLETE
 
     @cached_property
     def trained(self) -> dict[str, Cell]:
         """The cells that were trained, by key."""
-        return included(self.plan)
+        return included(self.progress.done(self.plan))
 
     @cached_property
     def varied(self) -> list[str]:
@@ -57,27 +59,38 @@ class Material:
         They are sorted by these factors, the first one fastest, and their values as in the plan.
         For plain units all sizings are the same network, so `sizing` is compared for the others only.
         """
-        base = self.settings.base
-        fixed = [name for name in FACTORS if name not in free]
-        wanted = [
-            key
-            for key, cell in self.trained.items()
-            if all(
-                getattr(cell, name) == getattr(base, name) or (name == "sizing" and cell.activation.plain)
-                for name in fixed
-            )
-        ]
+        wanted = [key for key, cell in self.trained.items() if self._at_base(cell, free)]
         found = self.cells.set_index("cell", drop=False).loc[wanted]
         return found.sort_values(list(reversed(free)), key=self._position, kind="stable")
+
+    def lacking(self, *free: str) -> list[Cell]:
+        """The unfinished cells at the base setting, but for the factors in `free`."""
+        left = included(self.progress.left(self.plan)).values()
+        return [cell for cell in left if self._at_base(cell, free)]
+
+    def _at_base(self, cell: Cell, free: tuple[str, ...]) -> bool:
+        return all(
+            getattr(cell, name) == getattr(self.settings.base, name) or (name == "sizing" and cell.activation.plain)
+            for name in FACTORS
+            if name not in free
+        )
 
     def _position(self, values: pd.Series[Any]) -> pd.Series[Any]:
         order = dict.fromkeys(cell.labels[str(values.name)] for cell in self.trained.values())
         return values.map({value: index for index, value in enumerate(order)})
 
 
-def load(settings: Config, plan: Plan, tables: Path, cells: Path, data: Path, snakemake: str) -> Material:
+def load(
+    settings: Config,
+    plan: Plan,
+    tables: Path,
+    cells: Path,
+    data: Path,
+    snakemake: str,
+    progress: Progress = COMPLETE,
+) -> Material:
     """Read what the workflow left in these folders; raises files.CorruptFileError if something is missing."""
-    trained = included(plan).values()
+    trained = included(progress.done(plan)).values()
     return Material(
         settings,
         plan,
@@ -97,6 +110,7 @@ def load(settings: Config, plan: Plan, tables: Path, cells: Path, data: Path, sn
             for cell in _first(trained, "dataset", "preprocessing")
         },
         snakemake,
+        progress,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from trainability.plan import included
 from trainability.report.blocks import Block, Column, Entry, Prose, Table
 from trainability.report.material import Material
 from trainability.report.overall import Overall, overall
@@ -19,7 +20,7 @@ ABOVE, BELOW = "\N{UPWARDS ARROW}", "\N{DOWNWARDS ARROW}"
 
 def blocks(material: Material, figures: Sequence[Block]) -> list[Block]:
     """Sentences, figures and tables, or one sentence where there is nothing to compare."""
-    suite = shared(material.trained, material.settings.base)
+    suite = shared(included(material.plan), material.settings.base, material.progress.cells)
     if suite.problem:
         return [Prose((f"Activations cannot be compared as a whole: {suite.problem}.",)), *figures]
     found = overall(suite, material)

@@ -13,6 +13,8 @@ from trainability.tables import steps_column
 
 def table(found: Material) -> Table:
     """Ranks of the activations at the base setting, over the normalizations that all have, by the way misses count."""
+    if found.lacking("activation", "normalization"):
+        return Table("table-rankings", "Rankings by how misses count: withheld until every cell is finished.", (), ())
     names, steps, budget = _steps(found)
     if len(names) < 2:
         return Table("table-rankings", "Rankings by how misses count: there is nothing to rank.", (), ())

@@ -31,7 +31,7 @@ def scope(material: Material) -> str:
         f"{count(len(material.cells), 'network setting')} (cells) were trained, each with {count(seeds, 'seed')} at "
         f"{count(rates, 'learning rate')}: {count(len(material.runs), 'run')} in all."
     )
-    left_out = len(material.plan) - len(material.trained)
+    left_out = sum(not entry.included for entry in material.plan.values())
     if left_out:
         text += f" Left out on purpose: {count(left_out, 'cell')} of the plan."
     return text

@@ -6,7 +6,16 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED, VERDICTS
+from trainability.claims.verdicts import (
+    CONTRADICTED,
+    INCONCLUSIVE,
+    NOT_TESTABLE,
+    NOT_YET,
+    OPEN,
+    SUPPORTED,
+    VERDICTS,
+)
+from trainability.progress import COMPLETE
 from trainability.report import forest, method
 from trainability.report.blocks import Column, Entry, Group, Pointers, Prose, Statement, Table
 from trainability.report.comparisons import records
@@ -47,9 +56,14 @@ def summary(found: Material) -> str:
     verdicts = list(found.claims["verdict"])
     if not verdicts:
         return "No statement was judged."
-    parts = [f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS]
+    parts = [f"{verdicts.count(verdict)} {verdict}" for verdict in _possible(found)]
     judged = f"{count(len(verdicts), 'statement')} about what lets networks train"
     return f"Verdicts on {judged}: {listing(parts)}."
+
+
+def _possible(found: Material) -> tuple[str, ...]:
+    """The verdicts that there can be: of a complete experiment the four, of an unfinished one also that none is yet."""
+    return (*VERDICTS, NOT_YET) if found.progress != COMPLETE else VERDICTS
 
 
 def overview(found: Material) -> list[Prose | Table]:
@@ -60,7 +74,7 @@ def overview(found: Material) -> list[Prose | Table]:
         effect = f"{row['metric']}: {magnitude.effect(_estimate(row))}"
         entries = (
             Entry(row["statement"]),
-            Entry(row["verdict"], VERDICTS.index(row["verdict"]), _style(row["verdict"])),
+            Entry(row["verdict"], _possible(found).index(row["verdict"]), _style(row["verdict"])),
             Entry(row["reason"] if math.isnan(row["estimate"]) else effect, row["estimate"]),
             Entry(", ".join(_changes(row, found)) or NONE),
             Entry(row["claim"], link=f"claim-{row['claim']}"),
@@ -71,7 +85,7 @@ def overview(found: Material) -> list[Prose | Table]:
         "Verdicts, each with its effect and 95 % interval.",
         (
             Column("statement", long=True),
-            Column("verdict", choices=VERDICTS),
+            Column("verdict", choices=_possible(found)),
             Column("effect", long=True),
             Column("changes with", choices=("rate", "misses", "setting")),
             Column("evidence"),
@@ -122,7 +136,7 @@ def _group(family: str, rows: list[Row], found: Material) -> Group:
     verdicts = [row["verdict"] for row in rows]
     counts = tuple(
         Entry(f"{verdicts.count(verdict)} {verdict}", style=_style(verdict))
-        for verdict in VERDICTS
+        for verdict in _possible(found)
         if verdict in verdicts
     )
     title = TOPICS.get(family, family.replace("-", " ").capitalize())
@@ -148,7 +162,7 @@ def _statement(row: Row, found: Material) -> Statement:
 def sentence(row: Row, found: Material) -> str:
     """Why the verdict is what it is, with the effect and its interval."""
     magnitude = Magnitude.of(row)
-    if row["verdict"] == NOT_TESTABLE or math.isnan(row["estimate"]):
+    if row["verdict"] in OPEN or math.isnan(row["estimate"]):
         return _capital(f"{row['reason']}.")
     subject = SUBJECTS.get(magnitude.kind, "{}").format(row["metric"])
     noun = "seed" if row["evidence"] in found.settings.studies else "repetition"
@@ -172,7 +186,7 @@ def _facts(
     yield "Source", row["source"]
     yield "Compared", f"`{row['compared']}` in {place} `{row['evidence']}`"
     yield "Smallest effect of interest", f"{_capital(magnitude.asked)}: {row['why']}."
-    if row["verdict"] != NOT_TESTABLE:
+    if row["verdict"] not in OPEN:
         yield "Between settings", _heterogeneity(row, magnitude)
         yield "Chance", _chance(row)
         yield "At a fixed learning rate", _at_fixed_rates(row["fixed_rates"])
@@ -217,7 +231,7 @@ def _at_fixed_rates(text: str) -> str:
 def _published(row: Row, magnitude: Magnitude, settings: list[dict[Any, Any]]) -> str:
     """What the source reports, ours beside it, and what of the two agrees."""
     said = f"{_capital(row['published'])}."
-    if row["verdict"] == NOT_TESTABLE or math.isnan(row["estimate"]):
+    if row["verdict"] in OPEN or math.isnan(row["estimate"]):
         return f"{said} Nothing here stands beside it."
     parts = [said, f"Here, {row['metric']}: {magnitude.effect(_estimate(row))}."]
     compared = [one for one in (row, *settings) if not math.isnan(one["published_estimate"])]
@@ -290,7 +304,7 @@ def _source(one: Row, magnitude: Magnitude) -> Entry:
 
 def _changes(row: Row, found: Material) -> list[str]:
     """What another verdict would follow from."""
-    if row["verdict"] == NOT_TESTABLE:
+    if row["verdict"] in OPEN:
         return []
     by_setting = set(found.evidence.loc[found.evidence["claim"] == row["claim"], "verdict"])
     changes = {

@@ -1,0 +1,174 @@
+"""How far an experiment is: the state of every cell and analysis, and the jobs that failed, with the end of their logs.
+
+Nothing here needs the workflow or writes a file, so it can be asked while the workflow runs. A cell is finished when
+its record stands beside the data, the code and the torch that are here now; `running` and `failed` come from the notes
+that jobs keep (trainability/notes.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trainability import files, notes, provenance, record
+from trainability.config import Config
+from trainability.figures import FIGURES
+from trainability.plan import Plan, included
+from trainability.record import Record
+
+TAIL = 20  # lines of a log
+# Of what is not finished: its job is at work, is to come, is to come again, gave up, was killed; its record is broken.
+RUNNING, WAITING, OUTDATED, FAILED, STOPPED, DAMAGED = "running", "waiting", "outdated", "failed", "stopped", "damaged"
+STATES = (RUNNING, WAITING, OUTDATED, FAILED, STOPPED, DAMAGED)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of the workflow: its rule, the name of what it makes within the rule, and a file that it makes."""
+
+    rule: str
+    name: str
+    target: str  # below the folder of the results
+
+    @property
+    def log(self) -> str:
+        """Its log, below the folder of the results."""
+        return f"logs/{self.rule}/{self.name}.log" if self.name else f"logs/{self.rule}.log"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A job that `failed` for a reason, or `stopped` because its process was killed, with the last lines of its log."""
+
+    job: Job
+    state: str
+    reason: str
+    tail: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is not finished; by default nothing, which is what a complete report is made from."""
+
+    cells: Mapping[str, str] = field(default_factory=dict)  # states of the unfinished cells by key
+    analyses: Mapping[str, str] = field(default_factory=dict)  # states of the unfinished analyses by name
+    troubles: tuple[Trouble, ...] = ()
+
+    def done(self, plan: Plan) -> Plan:
+        """The plan without the unfinished cells."""
+        return {key: entry for key, entry in plan.items() if key not in self.cells}
+
+    def left(self, plan: Plan) -> Plan:
+        """The unfinished cells of the plan."""
+        return {key: plan[key] for key in plan if key in self.cells}
+
+    def waiting(self, plan: Plan) -> dict[str, str]:
+        """What each study and analysis lacks, by name, of those that lack something."""
+        asked = Counter(study for entry in plan.values() for study in entry.studies)
+        lacking = Counter(study for entry in self.left(plan).values() for study in entry.studies)
+        studies = {name: f"study {name} lacks {lacking[name]} of its {asked[name]} cells" for name in lacking}
+        return studies | {name: f"analysis {name} is not finished" for name in self.analyses}
+
+
+COMPLETE = Progress()
+
+
+def survey(settings: Config, plan: Plan, results: Path) -> tuple[Progress, dict[str, Record]]:
+    """How far the experiment in a folder of results is, and the records of its finished cells."""
+    troubles, states = [], {}
+    for job in jobs(settings, plan):
+        note = notes.read(results / job.log)
+        if note is None:
+            continue
+        states[job.rule, job.name] = note.state
+        if note.state != RUNNING:
+            troubles.append(Trouble(job, note.state, note.reason, tail(results / job.log)))
+    planned = included(plan)
+    data = {
+        one: _checksum(results / "data" / one / "preprocessing.json") for one in {c.inputs for c in planned.values()}
+    }
+    here = {"code": provenance.code_fingerprint(*provenance.TRAINING), "torch": provenance.version("torch")}
+    cells, found = {}, {}
+    for key, cell in planned.items():
+        expected = here | {"data": data[cell.inputs]}
+        state, one = _cell(results / "cells" / key, expected, states.get(("train", key), WAITING))
+        if one is None:
+            cells[key] = state
+        else:
+            found[key] = one
+    analyses = {
+        name: states.get(("analyse", name), WAITING)
+        for name, analysis in settings.analyses.items()
+        if analysis is not None and not _analysed(results / "analyses", name, analysis.model_dump(mode="json"))
+    }
+    return Progress(cells, analyses, tuple(troubles)), found
+
+
+def jobs(settings: Config, plan: Plan) -> Iterator[Job]:
+    """The jobs of the workflow that warm workers carry out, in its order."""
+    cells = included(plan)
+    for slug in dict.fromkeys(cell.dataset.slug for cell in cells.values()):
+        yield Job("data", slug, f"data/{slug}/dataset.json")
+    for inputs in dict.fromkeys(cell.inputs for cell in cells.values()):
+        yield Job("preprocess", inputs.replace("/", "."), f"data/{inputs}/preprocessing.json")
+    for key in cells:
+        yield Job("train", key, f"cells/{key}/record.json")
+    for name, analysis in settings.analyses.items():
+        if analysis is not None:
+            yield Job("analyse", name, f"analyses/{name}.csv")
+    yield Job("tables", "", "tables/runs.csv")
+    yield Job("claims", "", "tables/claims.csv")
+    for name in FIGURES:
+        yield Job("figure", name, f"figures/{name}.svg")
+    yield Job("report", "", "report.html")
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log; none if there is no log."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return "\n".join(lines[-TAIL:])
+
+
+def _cell(folder: Path, expected: Mapping[str, str | None], state: str) -> tuple[str, Record | None]:
+    """A cell's record if it comes from what is `expected`, else the cell's state; `state` is what its job says."""
+    path = folder / "record.json"
+    if not path.exists():
+        return state, None
+    try:
+        content = files.load_json(path)
+        if content.get("schema") != record.SCHEMA or _origin(content) != expected:
+            return (OUTDATED if state == WAITING else state), None
+        return "", record.read(folder)
+    except files.CorruptFileError:
+        return (state if state == RUNNING else DAMAGED), None
+
+
+def _origin(content: Mapping[str, Any]) -> dict[str, str | None]:
+    """What a record's results depend on beside the cell's parameters, which its key stands for."""
+    return {**{name: content["hashes"][name] for name in ("code", "data")}, "torch": content["versions"]["torch"]}
+
+
+def _checksum(manifest: Path) -> str | None:
+    """The checksum of the arrays that a manifest describes; None while there are none."""
+    if not manifest.exists():
+        return None
+    return str(files.load_json(manifest)["arrays"]["sha256"])
+
+
+def _analysed(folder: Path, name: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether an analysis' table is there, with these parameters, from the code and the torch that are here now."""
+    origin, table = folder / f"{name}.json", folder / f"{name}.csv"
+    if not (origin.exists() and table.exists()):
+        return False
+    content = files.load_json(origin)
+    return bool(
+        content["parameters"] == parameters
+        and content["code"] == provenance.code_fingerprint("analyses")
+        and content["versions"]["torch"] == provenance.version("torch")
+    )
