@@ -72,6 +72,7 @@ class Sample:
         self.plan = plan.make_plan(self.settings)
         self.tables, self.figures = folder / "tables", folder / "figures"
         self.cells, self.data = folder / "cells", folder / "data"
+        self.logs = folder / "logs"
         self.sources, self.page = SOURCES, folder / "report.html"
 
     def make(self) -> Sample:
@@ -81,17 +82,24 @@ class Sample:
         collected = tables.collect(self.plan, self.cells, self.settings.targets)
         tables.write(collected, self.tables)
         self._judge(collected["runs"], collected["cells"])
-        for number, name in enumerate(FIGURES):
-            self._draw(name, 700 if number % 2 else 300)
+        self._illustrate()
         return self
 
     @property
     def arguments(self) -> tuple[Any, ...]:
         """What `report.render` takes."""
-        folders = (self.tables, self.figures, self.cells, self.data, self.sources)
+        folders = (self.tables, self.figures, self.cells, self.data, self.logs, self.sources)
         return (self.settings, self.plan, *folders, self.page)
 
     def _train(self, cell: Any) -> None:
+        folder = self._prepare(cell)
+        manifest, arrays = prepared.load(folder)
+        outcome = training.train(cell, arrays, manifest["classes"])
+        times = {"started": "2026-01-01T00:00:00+00:00", "ended": "2026-01-01T00:01:00+00:00"}
+        record.write(self.cells / cell.key, cell, outcome, manifest, times, 1.5)
+
+    def _prepare(self, cell: Any) -> Path:
+        """The data of a cell, prepared once; returns their folder."""
         raw = self.data / cell.dataset.slug
         folder = raw / cell.preprocessing.slug
         if not (folder / "preprocessing.json").exists():
@@ -99,16 +107,17 @@ class Sample:
                 warnings.simplefilter("ignore", DeprecationWarning)  # of scikit-learn's own imports
                 datasets.prepare(cell.dataset, raw, None, raw)
             prepared.prepare(cell.preprocessing, raw, folder)
-        manifest, arrays = prepared.load(folder)
-        outcome = training.train(cell, arrays, manifest["classes"])
-        times = {"started": "2026-01-01T00:00:00+00:00", "ended": "2026-01-01T00:01:00+00:00"}
-        record.write(self.cells / cell.key, cell, outcome, manifest, times, 1.5)
+        return folder
 
     def _judge(self, runs: pd.DataFrame, cells: pd.DataFrame) -> None:
         judged = outcome.tables(CLAIMS, sheets.Tables(self.settings, runs, cells, {}))
         rows = [row | DECIDED.get(row["claim"], {}) for row in judged["claims"].to_dict("records")]
         pd.DataFrame(rows).to_csv(self.tables / "claims.csv", index=False)
         judged["evidence"].to_csv(self.tables / "evidence.csv", index=False)
+
+    def _illustrate(self) -> None:
+        for number, name in enumerate(FIGURES):
+            self._draw(name, 700 if number % 2 else 300)
 
     def _draw(self, name: str, width: int) -> None:
         self.figures.mkdir(parents=True, exist_ok=True)

@@ -42,6 +42,7 @@ STEP_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "figures": (Path, "folder of the figures"),
     "sources": (Path, "folder with the page's template, style and script"),
     "data": (Path, "folder of the data this step reads"),
+    "logs": (Path, "folder of the logs of the cells' training"),
     "captions": (Path, "the captions of all figures, as YAML"),
     "device": (str, "where to train: cpu or cuda"),
     "snakemake": (str, "how the experiment is run, e.g. snakemake"),
@@ -164,7 +165,7 @@ def _report(arguments: argparse.Namespace) -> None:
 
     settings = config.read(files.load_json(arguments.config))
     planned = plan.make_plan(settings)
-    folders = (arguments.tables, arguments.figures, arguments.cells, arguments.data, arguments.sources)
+    folders = (arguments.tables, arguments.figures, arguments.cells, arguments.data, arguments.logs, arguments.sources)
     report.render(settings, planned, *folders, arguments.out, arguments.snakemake)
     print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
 
@@ -382,7 +383,7 @@ def _parser() -> argparse.ArgumentParser:
         ("tables", _tables, "collect all records into tables", "config cells out"),
         ("claims", _claims, "judge the statements of some files", "config tables analyses out"),
         ("figure", _figure, "draw one figure", "config tables data captions out"),
-        ("report", _report, "render the report", "config tables figures cells data sources snakemake out"),
+        ("report", _report, "render the report", "config tables figures cells data logs sources snakemake out"),
     ):
         sub = add(name, command, f"{text} (a step of the workflow)")
         if name in ("analyse", "figure"):

@@ -47,7 +47,14 @@ def make(settings: Config, plan: Plan, results: Path, sources: Path, snakemake: 
         captions = sources / "captions.yaml"
         figures.make(name, settings, plan, folder / "tables", results / "data", folder / "figures", captions, found)
     page = results / "report_partial.html"
-    folders = (folder / "tables", folder / "figures", results / "cells", results / "data", sources)
+    folders = (
+        folder / "tables",
+        folder / "figures",
+        results / "cells",
+        results / "data",
+        results / "logs" / "train",
+        sources,
+    )
     report.render(settings, plan, *folders, page, snakemake, found)
     return page, found
 

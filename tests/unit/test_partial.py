@@ -257,7 +257,7 @@ def test_failed_jobs_stand_with_the_end_of_their_log_and_the_command(page: str, 
 
 
 def test_the_same_state_gives_the_same_page(broken: Folder, page: str, tmp_path: Path) -> None:
-    folders = [broken.path / name for name in ("partial/tables", "partial/figures", "cells", "data")]
+    folders = [broken.path / name for name in ("partial/tables", "partial/figures", "cells", "data", "logs/train")]
     again = tmp_path / "again.html"
     command = "snakemake --configfile mine.yaml"
     report.render(broken.settings, broken.plan, *folders, SOURCES, again, command, broken.survey())

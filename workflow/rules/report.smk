@@ -1,6 +1,7 @@
 # Needs: the tables, the verdicts, the figures, the records and data manifests, and the page's sources in report/.
 # Promises: results/report.html, the whole experiment as one file that needs no network; or at any time what there is of
 # it, results/report_partial.html with results/partial/, which no other rule reads.
+from trainability import explorer
 from trainability.figures import FIGURES
 
 
@@ -16,7 +17,7 @@ rule report:
         preprocessings=sorted({f"results/data/{cell.inputs}/preprocessing.json" for cell in CELLS.values()}),
         sources=expand(
             f"{workflow.basedir}/report/{{file}}",
-            file=["template.html.j2", "style.css", "script.js", "references.yaml"],
+            file=["template.html.j2", "style.css", "script.js", "references.yaml", *explorer.SOURCES],
         ),
     output:
         report(
@@ -35,6 +36,7 @@ rule report:
         runtime=10,
     params:
         code=provenance.code_fingerprint("report"),
+        charts=provenance.version("vl-convert-python"),
         command=COMMAND,
     run:
         workers.run(
@@ -44,6 +46,7 @@ rule report:
             figures="results/figures",
             cells="results/cells",
             data="results/data",
+            logs="results/logs/train",
             sources=Path(input.sources[0]).parent,
             snakemake=params.command,
             out=output[0],

@@ -15,8 +15,9 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from trainability import files
+from trainability import explorer, files
 from trainability.config import Config
+from trainability.explorer import library, page
 from trainability.figures import FIGURES
 from trainability.plan import Plan
 from trainability.progress import COMPLETE, Progress
@@ -41,7 +42,7 @@ from trainability.report import (
     verdicts,
 )
 from trainability.report.bibliography import Citations, Work
-from trainability.report.blocks import Block, Figure, Items, Prose, Section, Works
+from trainability.report.blocks import Block, Explorer, Figure, Items, Prose, Section, Works
 from trainability.report.material import Material
 
 SOURCES = ("template.html.j2", "style.css", "script.js")
@@ -54,6 +55,7 @@ def render(
     figures: Path,
     cells: Path,
     data: Path,
+    logs: Path,
     sources: Path,
     out: Path,
     snakemake: str = "snakemake",
@@ -68,11 +70,12 @@ def render(
     """
     drawn = illustrations.load(figures, FIGURES)
     loaded = material.load(settings, plan, tables, cells, data, snakemake, progress)
-    texts = {name: read_source(sources / name) for name in SOURCES}
+    texts = {name: read_source(sources / name) for name in (*SOURCES, *explorer.SOURCES)}
     works = bibliography.load(sources / "references.yaml")
-    parts = links.linked(loaded, sections(loaded, drawn, works))
-    page = compose(unfinished.title(loaded), abstract.blocks(loaded), parts, texts, works, unfinished.banner(loaded))
-    files.write_atomically(out, page.encode())
+    questions = page.block(loaded, tables, logs)
+    parts = links.linked(loaded, sections(loaded, drawn, works, questions))
+    text = compose(unfinished.title(loaded), abstract.blocks(loaded), parts, texts, works, unfinished.banner(loaded))
+    files.write_atomically(out, text.encode())
 
 
 def compose(
@@ -88,13 +91,22 @@ def compose(
     `banner` is what must be read before all else.
     """
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.DictLoader(dict(sources)),
     )
     environment.filters["inline"] = Citations(works)
-    style, script = sources["style.css"], sources["script.js"]
+    styles, scripts = [Markup(sources["style.css"])], [Markup(sources["script.js"])]
+    admitted: list[str] = [*scripts]
+    if explorer.STYLE in sources:
+        styles.append(page.style(sources))
+        scripts.append(page.script(sources))
+        admitted = [*scripts, library.script()]
     policy = (
-        f"default-src 'none'; img-src data:; style-src '{policy_hash(style)}'; script-src '{policy_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; style-src {policy_hashes(*styles)}; "
+        f"script-src {policy_hashes(*admitted)}; base-uri 'none'; form-action 'none'"
     )
     template = environment.from_string(sources["template.html.j2"])
     return template.render(
@@ -103,12 +115,17 @@ def compose(
         summary=summary,
         sections=parts,
         policy=Markup(policy),
-        style=Markup(style),
-        script=Markup(script),
+        styles=styles,
+        scripts=scripts,
     )
 
 
-def sections(found: Material, figures: Mapping[str, Figure], works: tuple[Work, ...] = ()) -> list[Section]:
+def sections(
+    found: Material,
+    figures: Mapping[str, Figure],
+    works: tuple[Work, ...] = (),
+    questions: Explorer | None = None,
+) -> list[Section]:
     """The page below its abstract, in reading order. Figures that none asks for get a section of their own."""
     left = dict(figures)
 
@@ -189,7 +206,8 @@ def sections(found: Material, figures: Mapping[str, Figure], works: tuple[Work, 
         Section("cost", "Cost", [effects.cost(found)]),
     ]
     more = [Section("more", "More figures", list(left.values()))] if left else []
-    parts = [*_asked(found), *results, *more, *_discussed(found, works), *_appendix(found)]
+    explored = [Section("explorer", "Explorer", [questions])] if questions else []
+    parts = [*_asked(found), *results, *more, *explored, *_discussed(found, works), *_appendix(found)]
     return [*unfinished.sections(found), *unfinished.marked(found, parts)]
 
 
@@ -258,6 +276,11 @@ def read_source(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise files.CorruptFileError(f"{path}: a source of the page cannot be read ({error.strerror})") from None
+
+
+def policy_hashes(*texts: str) -> str:
+    """The hashes of some sources as the security policy of a page names them."""
+    return " ".join(f"'{policy_hash(text)}'" for text in texts)
 
 
 def policy_hash(text: str) -> str:

@@ -191,7 +191,17 @@ class Works:
     works: tuple[Work, ...]
 
 
-Block = Prose | Items | Commands | Listing | Figure | Table | Group | Pointers | Works
+@dataclass(frozen=True)
+class Explorer:
+    """All cells and runs to be questioned: packed data, as `explorer.packing` writes it, and the library of charts."""
+
+    kind: ClassVar[str] = "explorer"
+    index: str
+    cells: tuple[str, ...]
+    library: str
+
+
+Block = Prose | Items | Commands | Listing | Figure | Table | Group | Pointers | Works | Explorer
 
 
 @dataclass(frozen=True)
