@@ -49,6 +49,18 @@ const alongSteps = (cells) => ({
   axis: { values: ticks(cells), format: "d", labelOverlap: "greedy", grid: false },
 });
 
+// A logarithmic axis with a line for each power of ten, or for every second, third and so on where there are many; over
+// less than two decades the library's own choice is better.
+const powersOfTen = (values) => {
+  const known = values.filter((value) => value > 0 && Number.isFinite(value)).map(Math.log10);
+  const first = Math.ceil(known.reduce((low, value) => Math.min(low, value), Infinity));
+  const last = Math.floor(known.reduce((high, value) => Math.max(high, value), -Infinity));
+  const every = Math.ceil((last - first + 1) / 6);
+  const powers = [];
+  for (let power = last; power >= first; power -= every) powers.push(10 ** power);
+  return { format: ".0e", labelOverlap: "greedy", ...(powers.length > 1 ? { values: powers } : { tickCount: 5 }) };
+};
+
 const rateOf = (cell, view) => (cell.rate_of_run.includes(Number(view.rate)) && view.rate ? Number(view.rate) : cell.rate);
 
 // Losses of lost runs reach beyond any axis: it ends at the largest loss of a run that was not, or of a start.
@@ -80,8 +92,10 @@ const curves = (cells, view) => {
     ),
   );
   const logarithmic = style === "ratio";
-  const scale = logarithmic ? { type: "log", domainMax: upTo(cells, view.measure) } : { domain: [0, 1] };
-  const y = { field: "value", type: "quantitative", title, scale, axis: logarithmic ? { format: ".0e", tickCount: 6, labelOverlap: "greedy" } : PERCENTS };
+  const top = logarithmic ? upTo(cells, view.measure) : 1;
+  const scale = logarithmic ? { type: "log", domainMax: top } : { domain: [0, 1] };
+  const axis = logarithmic ? powersOfTen(rows.map((row) => Math.min(row.value, top))) : PERCENTS;
+  const y = { field: "value", type: "quantitative", title, scale, axis };
   const tooltip = [
     { field: "rate", title: "learning rate" },
     { field: "seed" },
@@ -196,7 +210,7 @@ const flow = (cells) => {
   );
   const drawn = rows.filter((row) => row.value > 0).map((row) => ({ ...row, low: row.low > 0 ? row.low : row.value }));
   const missing = rows.length - drawn.length;
-  const y = { field: "value", type: "quantitative", title: "norm of gradients", scale: { type: "log", nice: false }, axis: { format: ".0e", tickCount: 5, labelOverlap: "greedy" } };
+  const y = { field: "value", type: "quantitative", title: "norm of gradients", scale: { type: "log", nice: false }, axis: powersOfTen(drawn.flatMap((row) => [row.low, row.high])) };
   const x = { ...layerAxis, scale: { type: "point", padding: 0.3 } };
   const unit = () => {
     const color = { ...whens([colour("quiet"), colour("link")]), legend: { symbolType: "stroke", symbolSize: 300 } };
