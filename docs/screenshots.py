@@ -23,13 +23,18 @@ CHROMIUM = os.environ.get("TRAINABILITY_CHROMIUM") or shutil.which("chromium") o
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture: what is at its top, how wide and high the window is, in which colours."""
+    """A picture: what is at its top, how wide and high the window is, in which colours.
+
+    `clicked` is what a reader clicks first, `drawn` what is there when the picture is ready.
+    """
 
     name: str
     selector: str
     width: int = 1280
     height: int = 800
     scheme: str = "light"
+    clicked: str = ""
+    drawn: tuple[str, ...] = ()
 
 
 SHOTS = (
@@ -37,6 +42,14 @@ SHOTS = (
     Shot("verdicts", "#verdicts"),
     Shot("statement", "#claim-relu-converges-faster", height=760),
     Shot("figure", "#figure-batchnorm", height=1260),
+    Shot("explorer", "#explorer", drawn=("#explorer .field",)),
+    Shot(
+        "cell",
+        "#explorer h3",
+        height=1400,
+        clicked="#explorer .field[aria-label^='kaiming_normal, relu:']",
+        drawn=tuple(f"#explorer [data-name={name}] .plot > *" for name in ("rates", "gradients", "activations")),
+    ),
     Shot("phone", "h1", width=390, height=800),
     Shot("dark", "#depth", height=1000, scheme="dark"),
 )
@@ -53,9 +66,14 @@ selector => {
 
 def take(page: Page, shot: Shot) -> Image.Image:
     """The picture as the window shows it, in at most 256 colours."""
+    if shot.clicked:
+        page.locator(shot.clicked).click()
+        page.locator(shot.selector).first.wait_for()
     if not page.locator(shot.selector).count():
         raise SystemExit(f"{shot.name}: the report has no {shot.selector}. Is it the one of the default experiment?")
     page.evaluate(REVEAL, shot.selector)
+    for selector in shot.drawn:
+        page.locator(selector).first.wait_for()
     image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     return image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
