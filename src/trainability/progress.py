@@ -8,7 +8,7 @@ that jobs keep (trainability/notes.py).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,10 @@ class Progress:
 COMPLETE = Progress()
 
 
-def survey(settings: Config, plan: Plan, results: Path) -> tuple[Progress, dict[str, Record]]:
-    """How far the experiment in a folder of results is, and the records of its finished cells."""
+def survey(
+    settings: Config, plan: Plan, results: Path, read: Callable[[Path], Record] = record.read
+) -> tuple[Progress, dict[str, Record]]:
+    """How far the experiment in a folder of results is, and the records of its finished cells, as `read` gives them."""
     troubles, states = [], {}
     for job in jobs(settings, plan):
         note = notes.read(results / job.log)
@@ -96,7 +98,7 @@ def survey(settings: Config, plan: Plan, results: Path) -> tuple[Progress, dict[
     cells, found = {}, {}
     for key, cell in planned.items():
         expected = {**here, "data": data[cell.inputs]}
-        state, one = _cell(results / "cells" / key, expected, states.get(("train", key), WAITING))
+        state, one = _cell(results / "cells" / key, expected, states.get(("train", key), WAITING), read)
         if one is None:
             cells[key] = state
         else:
@@ -157,7 +159,9 @@ def tail(log: Path) -> str:
     return "\n".join(lines[-TAIL:])
 
 
-def _cell(folder: Path, expected: Mapping[str, str | None], state: str) -> tuple[str, Record | None]:
+def _cell(
+    folder: Path, expected: Mapping[str, str | None], state: str, read: Callable[[Path], Record]
+) -> tuple[str, Record | None]:
     """A cell's record if it comes from what is `expected`, else the cell's state; `state` is what its job says."""
     path = folder / "record.json"
     if not path.exists():
@@ -166,7 +170,7 @@ def _cell(folder: Path, expected: Mapping[str, str | None], state: str) -> tuple
         content = files.load_json(path)
         if content.get("schema") != record.SCHEMA or origin_of(content) != expected:
             return (OUTDATED if state == WAITING else state), None
-        return "", record.read(folder)
+        return "", read(folder)
     except files.CorruptFileError:
         return (state if state == RUNNING else DAMAGED), None
 

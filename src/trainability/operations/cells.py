@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainability import plan, progress
+from trainability import plan, progress, record
 from trainability.cell import Cell
 from trainability.component import suggest
 from trainability.config import Config
@@ -45,10 +45,10 @@ class Cells:
     records: Mapping[str, Record]  # of the cells that are done
 
     @classmethod
-    def look(cls, settings: Config, results: Path) -> Cells:
+    def look(cls, settings: Config, results: Path, read: Callable[[Path], Record] = record.read) -> Cells:
         """What there is of an experiment in a folder of results; nothing is written."""
         planned = plan.make_plan(settings)
-        return cls(settings, planned, results, *progress.survey(settings, planned, results))
+        return cls(settings, planned, results, *progress.survey(settings, planned, results, read))
 
     @property
     def trained(self) -> dict[str, Cell]:

@@ -20,7 +20,10 @@ from trainability.operations import KINDS, OperationError
 from trainability.operations.workflow import Workflow, record_of, run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trainability.operations.cells import Cells
+    from trainability.record import Record
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,13 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from trainability import record
     from trainability.operations import status, watch
 
     if arguments.watch:
+        read = watch.remembering(record.read)
         try:
-            watch.watch(lambda: _look(arguments), sys.stdout)
+            watch.watch(lambda: _look(arguments, read), sys.stdout)
         except KeyboardInterrupt:
             print()
         return 0
@@ -126,14 +131,13 @@ def _explain(arguments: argparse.Namespace) -> int:
     from trainability.operations import explain
 
     cells = _look(arguments)
-    known = [] if arguments.quick else [key for key in arguments.cells if key in cells.trained]
+    asked = [] if arguments.quick else [key for key in arguments.cells if key in cells.trained]
+    pending = _workflow(arguments).pending(*map(record_of, asked)) if asked else {}
     for key in arguments.cells:
         print(f"{key}: {cells.state(key)}" if key in cells.trained else key)
-        print(*(f"  {line}" for line in explain.explain(cells, key)), sep="\n", flush=True)
-    if known:
-        pending = _workflow(arguments).pending(*map(record_of, known))
-        for key in known:
-            print(f"Snakemake {explain.according_to_snakemake(pending.get(key))}: {key}")
+        print(*(f"  {line}" for line in explain.explain(cells, key)), sep="\n")
+        if key in asked:
+            print(f"  {explain.according_to_snakemake(pending.get(key))}")
     return 0
 
 
@@ -154,10 +158,11 @@ def _selection(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def _look(arguments: argparse.Namespace) -> Cells:
+def _look(arguments: argparse.Namespace, read: Callable[[Path], Record] | None = None) -> Cells:
+    from trainability import record
     from trainability.operations.cells import Cells
 
-    return Cells.look(config.load(arguments.configfile), arguments.results)
+    return Cells.look(config.load(arguments.configfile), arguments.results, read or record.read)
 
 
 def _workflow(arguments: argparse.Namespace, more: list[str] | None = None) -> Workflow:

@@ -72,6 +72,7 @@ def _stranger(cells: Cells, key: str) -> Iterator[str]:
     path = cells.folder(key) / "record.json"
     if not path.exists():
         hint = suggest(key, cells.plan)
+        hint = hint[:1].upper() + hint[1:]
         yield f"It is no cell of this experiment and has no record. {hint}`trainability cells` lists the cells."
         return
     yield "It has a record, but is no cell of this experiment, so nothing trains it again or shows it."
@@ -96,5 +97,5 @@ def _shown(value: Any) -> str:
 def according_to_snakemake(reason: str | None) -> str:
     """What Snakemake would do, by the reason of `Workflow.pending`."""
     if reason is None:
-        return "would not train it"
-    return f"would train it ({'its data are made anew' if reason == 'ok' else reason})"
+        return "Snakemake would not train it."
+    return f"Snakemake would train it ({'its data are made anew' if reason == 'ok' else reason})."

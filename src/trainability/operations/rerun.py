@@ -29,13 +29,14 @@ def plan(cells: Cells, keys: Sequence[str], workflow: Workflow, everything: bool
     chosen = set(keys)
     found = workflow.pending() | dict(cells.progress.cells)  # Snakemake sees no damage, and notes of its own get lost
     others = {key: why for key, why in found.items() if key not in chosen}
-    parts = [keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE)]
+    forced = [*keys, *others] if everything else keys
+    parts = [forced[start : start + AT_ONCE] for start in range(0, len(forced), AT_ONCE)]
     alone = [workflow.command(*map(record_of, part), "--force") for part in parts]
     if others and not everything:
         return Rerun(keys, others, [*alone, workflow.command("report_partial")])
     if len(parts) > 1:
         return Rerun(keys, others, [*alone, workflow.command()])
-    return Rerun(keys, others, [workflow.command("--forcerun", *map(record_of, keys))])
+    return Rerun(keys, others, [workflow.command("--forcerun", *map(record_of, forced))])
 
 
 def remarks(cells: Cells, found: Rerun, everything: bool) -> list[str]:

@@ -7,14 +7,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TextIO
 
 from trainability.operations import status
 from trainability.operations.cells import DONE, Cells
+from trainability.record import Record
 
 INTERVAL = 2.0  # seconds between looks, or ten times what a look takes
 PATIENCE = 60.0  # seconds without any job, after there were some, before the workflow counts as ended
 CLEAR = "\r\x1b[K"
+
+
+def remembering(read: Callable[[Path], Record]) -> Callable[[Path], Record]:
+    """A reader of records that reads and checks each but once, as long as its file is not replaced."""
+    known: dict[Path, tuple[int, Record]] = {}
+
+    def again(folder: Path) -> Record:
+        try:
+            stamp = (folder / "record.json").stat().st_mtime_ns
+        except FileNotFoundError:  # its job has just begun
+            return read(folder)
+        if folder not in known or known[folder][0] != stamp:
+            known[folder] = stamp, read(folder)
+        return known[folder][1]
+
+    return again
 
 
 def watch(
