@@ -62,7 +62,7 @@ def watch(
         shown = counts
         if cells.progress.busy:
             seen = clock()
-        ended = not cells.progress.cells and not cells.progress.analyses
+        ended = not (cells.progress.cells or cells.progress.analyses or cells.progress.busy)
         if ended or (seen is not None and clock() - seen > PATIENCE):
             if out.isatty():
                 print(file=out)
