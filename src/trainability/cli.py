@@ -18,9 +18,10 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from trainability import claims, config, exports, files, foreign, plan, printing
+from trainability import claims, config, exports, files, foreign, operations, plan, printing
 from trainability.cell import Cell
 from trainability.expressions import ExpressionError
+from trainability.operations import commands
 from trainability.registry import suggest
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ USAGE_ERRORS = (
     ExpressionError,
     foreign.ForeignError,
     exports.ExportError,
+    operations.OperationError,
     printing.PrintError,
     UsageError,
 )
@@ -309,10 +311,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="trainability", description="What lets a neural network train: plan, train, compare."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    table = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command: object, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
+        sub = table.add_parser(name, help=text, description=text)
         sub.set_defaults(command=command)
         return sub
 
@@ -322,13 +324,7 @@ def _parser() -> argparse.ArgumentParser:
         ("report-partial", _report_partial, "report what is done of an experiment, also while it runs"),
     ):
         sub = add(name, command, text)
-        sub.add_argument(
-            "--configfile",
-            type=Path,
-            nargs="+",
-            default=CONFIGFILES,
-            help="later files go over earlier ones",
-        )
+        _add_configfile(sub)
         if name in ("cells", "report-partial"):
             sub.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
         if name == "report-partial":
@@ -349,6 +345,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--fail-on-change", action="store_true", help="exit with status 1 if a verdict flipped or a cell moved"
     )
+
+    for operation in commands.OPERATIONS:
+        sub = add(operation.name, operation.run, operation.text)
+        operation.arguments(sub)
+        _add_configfile(sub)
+        sub.add_argument("--results", type=Path, default=Path("results"), help="folder of the results")
 
     add("schema", _schema, "print the JSON schema of a configuration")
     sub = add("reference", _reference, "describe every entry of every registry, in reference.html and reference.md")
@@ -394,6 +396,12 @@ def _parser() -> argparse.ArgumentParser:
             kind, help_text = STEP_OPTIONS[option]
             sub.add_argument(f"--{option}", type=kind, required=True, help=help_text)
     return parser
+
+
+def _add_configfile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--configfile", type=Path, nargs="+", default=CONFIGFILES, help="later files go over earlier ones"
+    )
 
 
 if __name__ == "__main__":

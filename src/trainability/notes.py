@@ -68,3 +68,11 @@ def read(log: Path) -> Note | None:
     except FileNotFoundError:
         return None
     return Note("failed", json.loads(content)["reason"]) if content else Note("stopped")
+
+
+def began(log: Path) -> float | None:
+    """When the job with this log began, in seconds since 1970; None where it has no note."""
+    try:
+        return path_of(log).stat().st_mtime
+    except FileNotFoundError:
+        return None

@@ -8,7 +8,7 @@ that jobs keep (trainability/notes.py).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ class Progress:
     cells: Mapping[str, str] = field(default_factory=dict)  # states of the unfinished cells by key
     analyses: Mapping[str, str] = field(default_factory=dict)  # states of the unfinished analyses by name
     troubles: tuple[Trouble, ...] = ()
+    busy: bool = field(default=False, compare=False)  # whether any job is at work
 
     def done(self, plan: Plan) -> Plan:
         """The plan without the unfinished cells."""
@@ -76,8 +77,10 @@ class Progress:
 COMPLETE = Progress()
 
 
-def survey(settings: Config, plan: Plan, results: Path) -> tuple[Progress, dict[str, Record]]:
-    """How far the experiment in a folder of results is, and the records of its finished cells."""
+def survey(
+    settings: Config, plan: Plan, results: Path, read: Callable[[Path], Record] = record.read
+) -> tuple[Progress, dict[str, Record]]:
+    """How far the experiment in a folder of results is, and the records of its finished cells, as `read` gives them."""
     troubles, states = [], {}
     for job in jobs(settings, plan):
         note = notes.read(results / job.log)
@@ -88,13 +91,14 @@ def survey(settings: Config, plan: Plan, results: Path) -> tuple[Progress, dict[
             troubles.append(Trouble(job, note.state, note.reason, tail(results / job.log)))
     planned = included(plan)
     data = {
-        one: _checksum(results / "data" / one / "preprocessing.json") for one in {c.inputs for c in planned.values()}
+        one: data_checksum(results / "data" / one / "preprocessing.json")
+        for one in {c.inputs for c in planned.values()}
     }
-    here = {"code": provenance.code_fingerprint(*provenance.TRAINING), "torch": provenance.version("torch")}
+    here = origin_here(settings.device)
     cells, found = {}, {}
     for key, cell in planned.items():
-        expected = here | {"data": data[cell.inputs]}
-        state, one = _cell(results / "cells" / key, expected, states.get(("train", key), WAITING))
+        expected = {**here, "data": data[cell.inputs]}
+        state, one = _cell(results / "cells" / key, expected, states.get(("train", key), WAITING), read)
         if one is None:
             cells[key] = state
         else:
@@ -104,7 +108,7 @@ def survey(settings: Config, plan: Plan, results: Path) -> tuple[Progress, dict[
         for name, analysis in settings.analyses.items()
         if analysis is not None and not _analysed(results / "analyses", name, analysis.model_dump(mode="json"))
     }
-    return Progress(cells, analyses, tuple(troubles)), found
+    return Progress(cells, analyses, tuple(troubles), RUNNING in states.values()), found
 
 
 def jobs(settings: Config, plan: Plan) -> Iterator[Job]:
@@ -126,6 +130,26 @@ def jobs(settings: Config, plan: Plan) -> Iterator[Job]:
     yield Job("report", "", "report.html")
 
 
+def origin_of(content: Mapping[str, Any]) -> dict[str, str | None]:
+    """What a record's results depend on beside the cell's parameters, which its key stands for."""
+    hashes, versions = content["hashes"], content["versions"]
+    device = content["device"].split(":")[0]  # without the model of the card
+    return {"code": hashes["code"], "data": hashes["data"], "torch": versions["torch"], "device": device}
+
+
+def origin_here(device: str) -> dict[str, str | None]:
+    """The same of a cell that would be trained now, but for its data."""
+    code, torch = provenance.code_fingerprint(*provenance.TRAINING), provenance.version("torch")
+    return {"code": code, "torch": torch, "device": device}
+
+
+def data_checksum(manifest: Path) -> str | None:
+    """The checksum of the arrays that a manifest describes; None while there are none."""
+    if not manifest.exists():
+        return None
+    return str(files.load_json(manifest)["arrays"]["sha256"])
+
+
 def tail(log: Path) -> str:
     """The last lines of a log; none if there is no log."""
     try:
@@ -135,30 +159,20 @@ def tail(log: Path) -> str:
     return "\n".join(lines[-TAIL:])
 
 
-def _cell(folder: Path, expected: Mapping[str, str | None], state: str) -> tuple[str, Record | None]:
+def _cell(
+    folder: Path, expected: Mapping[str, str | None], state: str, read: Callable[[Path], Record]
+) -> tuple[str, Record | None]:
     """A cell's record if it comes from what is `expected`, else the cell's state; `state` is what its job says."""
     path = folder / "record.json"
     if not path.exists():
         return state, None
     try:
         content = files.load_json(path)
-        if content.get("schema") != record.SCHEMA or _origin(content) != expected:
+        if content.get("schema") != record.SCHEMA or origin_of(content) != expected:
             return (OUTDATED if state == WAITING else state), None
-        return "", record.read(folder)
+        return "", read(folder)
     except files.CorruptFileError:
         return (state if state == RUNNING else DAMAGED), None
-
-
-def _origin(content: Mapping[str, Any]) -> dict[str, str | None]:
-    """What a record's results depend on beside the cell's parameters, which its key stands for."""
-    return {**{name: content["hashes"][name] for name in ("code", "data")}, "torch": content["versions"]["torch"]}
-
-
-def _checksum(manifest: Path) -> str | None:
-    """The checksum of the arrays that a manifest describes; None while there are none."""
-    if not manifest.exists():
-        return None
-    return str(files.load_json(manifest)["arrays"]["sha256"])
 
 
 def _analysed(folder: Path, name: str, parameters: Mapping[str, Any]) -> bool:

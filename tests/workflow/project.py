@@ -53,6 +53,22 @@ class Project:
         assert done.returncode == status, done.stdout
         return done.stdout
 
+    def trainability(self, *words: object, status: int = 0) -> str:
+        """Run an operation on the miniature experiment, in the project's folder, and return all it printed."""
+        split = words.index("--") if "--" in words else len(words)
+        where = ["--configfile", "config.yaml", "experiments/smoke.yaml", "--results", self.work / "results"]
+        command = [sys.executable, "-m", "trainability.cli", *words[:split], *where, *words[split:]]
+        done = subprocess.run(
+            [str(word) for word in command],
+            cwd=self.code,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == status, done.stdout
+        return done.stdout
+
     def jobs(self, *words: object, config: str = "smoke") -> dict[str, int]:
         """What a dry run would do: number of jobs by rule."""
         printed = self.snakemake("--dry-run", *words, config=config)

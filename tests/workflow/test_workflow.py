@@ -336,6 +336,35 @@ def test_missing_record_is_trained_and_nothing_else(project: Project) -> None:
     assert project.digests() == before
 
 
+def test_chosen_cells_are_trained_again_and_no_others(project: Project) -> None:
+    before = project.digests()
+    (chosen,) = (key for key in before if ".raw." in key)
+    (missing,) = (key for key in before if ".pca." in key)
+    shutil.rmtree(project.work / "results/cells" / missing)
+    stamps = {path: path.stat().st_mtime_ns for path in project.work.glob("results/cells/*/record.json")}
+    printed = project.trainability("rerun", "--select", "preprocessing == 'raw'")
+    assert f"1 other cell is missing or out of date: {missing} (waiting)." in printed
+    assert {path.parent.name for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp} == {chosen}
+    assert not (project.work / "results/cells" / missing / "record.json").exists()
+    assert (project.work / "results/report_partial.html").exists()
+    explained = project.trainability("explain", missing, chosen)
+    assert explained.count("Snakemake would train it (missing).") == 1
+    assert explained.count("Snakemake would not train it.") == 1
+    printed = project.trainability("rerun", "--missing", "--", "--cores", 2)
+    assert f"$ snakemake --forcerun results/cells/{missing}/record.json" in printed
+    assert project.digests() == before
+    assert "Nothing to be done" in project.snakemake()
+
+
+def test_verified_cell_brings_the_report_up_to_date_and_nothing_else(project: Project) -> None:
+    cell = sorted(project.digests())[0]
+    assert f"{cell}: all 4 runs agree to the last bit" in project.trainability("verify", cell)
+    assert project.jobs() == {"report": 1, "all": 1}
+    project.snakemake()
+    assert "1 of 8 cells were trained again and agree" in (project.work / "results/report.html").read_text()
+    assert "Nothing to be done" in project.snakemake()
+
+
 def test_damaged_record_is_named(project: Project) -> None:
     cell = sorted(project.digests())[3]
     path = project.work / "results/cells" / cell / "curves.parquet"

@@ -15,6 +15,10 @@ rule report:
         records=expand("results/cells/{cell}/record.json", cell=CELLS),
         datasets=expand("results/data/{dataset}/dataset.json", dataset=DATASETS),
         preprocessings=sorted({f"results/data/{cell.inputs}/preprocessing.json" for cell in CELLS.values()}),
+        # Notes on cells that were trained again; no rule makes them (trainability/verified.py).
+        verified=lambda _: [
+            path for path in expand("results/cells/{cell}/verified.json", cell=CELLS) if os.path.exists(path)
+        ],
         sources=expand(
             f"{workflow.basedir}/report/{{file}}",
             file=["template.html.j2", "style.css", "script.js", "references.yaml", *explorer.SOURCES],

@@ -246,7 +246,7 @@ def _discussed(found: Material, works: tuple[Work, ...]) -> list[Section]:
                     (
                         "Type these in the project's folder. A cell that is trained again on the same machine with "
                         "the same software has the same `digest` in its record; another processor or version of "
-                        "torch may change the last digits.",
+                        f"torch may change the last digits. {origin.verified(found)}",
                     )
                 ),
                 origin.commands(found),

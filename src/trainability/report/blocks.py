@@ -112,7 +112,7 @@ class Entry:
 
     text: str
     sort: float | str | None = None
-    style: str = ""  # ok, diverged, stalled, edge, command, or a verdict with hyphens
+    style: str = ""  # ok, diverged, stalled, edge, command, agrees, differs, or a verdict with hyphens
     link: str = ""  # to an id on the page
     note: str = ""  # said after it
 

@@ -62,6 +62,7 @@ def trained(material: Material) -> Table:
                 Entry(seconds(row["train_seconds"]), row["train_seconds"]),
                 Entry(rerun(material, row["cell"]), row["cell"], "command"),
                 Entry(material.records[row["cell"]]["digest"][:12]),
+                *([_agreement(material, row["cell"])] if material.verified else []),
                 Entry(row["studies"]),
             )
         )
@@ -79,6 +80,7 @@ def trained(material: Material) -> Table:
             Column("training, s", True),
             Column("train it again"),
             Column("digest"),
+            *([Column("trained again", choices=("agrees", "differs", "not yet"))] if material.verified else []),
             Column("studies", choices=tuple(name for name, study in material.settings.studies.items() if study)),
         ),
         tuple(rows),
@@ -86,6 +88,14 @@ def trained(material: Material) -> Table:
         notes=(
             "The digest is the beginning of the checksum of all results of the cell: trained again on the same "
             "machine and software, it comes out the same.",
+            *(
+                (
+                    "Trained again, by `trainability verify`: it agrees if all figures of all its runs came out with "
+                    "the same bits.",
+                )
+                if material.verified
+                else ()
+            ),
         ),
     )
 
@@ -111,6 +121,18 @@ def excluded(material: Material) -> Table:
 def rerun(material: Material, key: str) -> str:
     """The command that trains one cell again."""
     return f"{material.snakemake} -f {shlex.quote(f'results/cells/{key}/record.json')}"
+
+
+def _agreement(material: Material, key: str) -> Entry:
+    """Whether training a cell again gave the same bits."""
+    note = material.verified.get(key)
+    if note is None:
+        return Entry("not yet", 0)
+    return (
+        Entry("agrees", 2, "agrees")
+        if note.equal
+        else Entry(f"differs in {count(note.differing, 'run')}", 1, "differs")
+    )
 
 
 def _choices(material: Material, factor: str) -> tuple[str, ...]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from trainability import files
+from trainability import files, verified
 from trainability.cell import FACTORS, Cell
 from trainability.config import Config
 from trainability.plan import Plan, included
 from trainability.progress import COMPLETE, Progress
+from trainability.verified import Verified
 
 NUMBERS = (
     "estimate", "low", "high", "lowest_setting", "highest_setting", "effect_size", "p", "p_holm", "published_estimate",
@@ -36,6 +37,7 @@ class Material:
     preprocessings: Mapping[tuple[str, str], Mapping[str, Any]]  # preprocessing.json by labels of both
     snakemake: str = "snakemake"  # the command that runs this experiment
     progress: Progress = COMPLETE
+    verified: Mapping[str, Verified] = field(default_factory=dict)  # of the cells that were trained again, by key
 
     @cached_property
     def trained(self) -> dict[str, Cell]:
@@ -91,6 +93,8 @@ def load(
 ) -> Material:
     """Read what the workflow left in these folders; raises files.CorruptFileError if something is missing."""
     trained = included(progress.done(plan)).values()
+    records = {cell.key: files.load_json(cells / cell.key / "record.json") for cell in trained}
+    notes = {key: verified.read(cells / key, record["digest"]) for key, record in records.items()}
     return Material(
         settings,
         plan,
@@ -98,7 +102,7 @@ def load(
         read_table(tables / "runs.parquet"),
         read_verdicts(tables / "claims.csv"),
         read_verdicts(tables / "evidence.csv"),
-        {cell.key: files.load_json(cells / cell.key / "record.json") for cell in trained},
+        records,
         {
             cell.dataset.label: files.load_json(data / cell.dataset.slug / "dataset.json")
             for cell in _first(trained, "dataset")
@@ -111,6 +115,7 @@ def load(
         },
         snakemake,
         progress,
+        {key: note for key, note in notes.items() if note is not None},
     )
 
 

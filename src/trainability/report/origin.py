@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from trainability.report.wording import PERCENT, count, listing
 def commands(material: Material) -> Commands:
     """How to make the page, a cell, or a selection of cells again."""
     key, cell = next(iter(material.trained.items()))
+    own = _configuration(material.snakemake)
     selection = f"activation == '{cell.activation.label}' and init == '{cell.init.label}'"
     return Commands(
         (
@@ -36,11 +38,38 @@ def commands(material: Material) -> Commands:
             ),
             Command(rerun(material, key).replace(" -f ", " -R "), "Train it again and bring the page up to date."),
             Command(
-                f'trainability cells --select "{selection}"',
+                f'trainability cells --select "{selection}"{own}',
                 "List the cells that fit an expression over the factors.",
+            ),
+            Command(
+                f'trainability rerun --select "{selection}"{own}',
+                "Train these cells again, no others, and bring the page up to date.",
+            ),
+            Command(
+                f"trainability verify {shlex.quote(key)}{own}",
+                "Train a cell again beside its record and compare all figures of all runs, bit by bit.",
             ),
         )
     )
+
+
+def _configuration(snakemake: str) -> str:
+    """The option that tells `trainability` of the experiment that a snakemake command runs; empty for the default."""
+    words = shlex.split(snakemake)
+    if "--configfile" not in words:
+        return ""
+    files = words[words.index("--configfile") + 1 :]
+    return " " + shlex.join(["--configfile", *dict.fromkeys(("config.yaml", *files))])
+
+
+def verified(material: Material) -> str:
+    """How many cells were trained again, and how that came out."""
+    notes, cells = material.verified.values(), count(len(material.trained), "cell")
+    if not notes:
+        return f"None of the {cells} was trained again yet to see that; `trainability verify` does it."
+    agree = sum(note.equal for note in notes)
+    said = f"{agree:,} of {cells} were trained again and agree to the last bit"
+    return f"{said}; {len(notes) - agree:,} more came out otherwise." if agree < len(notes) else f"{said}."
 
 
 def configuration(material: Material) -> Listing:
@@ -78,6 +107,7 @@ def items(material: Material) -> Items:
             ),
             ("Software", _distinct((r["versions"] for r in records), _pairs)),
             ("Code that trained", _distinct((r["hashes"]["code"] for r in records), str)),
+            ("Trained again", verified(material)),
             *_foreign(material),
         )
     )
