@@ -6,7 +6,6 @@ page keeps the median, the lowest and the highest, and how many seeds have a fig
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from trainability.explorer import metrics, packing
 from trainability.explorer.packing import Column, Part
 from trainability.report.catalogue import rerun
 from trainability.report.material import Material
+from trainability.report.origin import verify
 
 Array = NDArray[Any]
 
@@ -178,7 +178,7 @@ def _facts(material: Material, key: str, logs: Path) -> dict[str, Any]:
         "commands": [
             ["Train this cell again.", rerun(material, key)],
             ["Train it again and bring tables and report up to date.", rerun(material, key).replace(" -f ", " -R ")],
-            ["Print the digest of its results.", f"grep digest {shlex.quote(f'results/cells/{key}/record.json')}"],
+            ["Train it again beside its record and compare the two, bit by bit.", verify(material, key)],
         ],
         "log": _tail(logs / f"{key}.log"),
     }

@@ -46,11 +46,16 @@ def commands(material: Material) -> Commands:
                 "Train these cells again, no others, and bring the page up to date.",
             ),
             Command(
-                f"trainability verify {shlex.quote(key)}{own}",
+                verify(material, key),
                 "Train a cell again beside its record and compare all figures of all runs, bit by bit.",
             ),
         )
     )
+
+
+def verify(material: Material, key: str) -> str:
+    """The command that trains a cell again beside its record and compares the two."""
+    return f"trainability verify {shlex.quote(key)}{_configuration(material.snakemake)}"
 
 
 def _configuration(snakemake: str) -> str:
