@@ -11,6 +11,7 @@ import functools
 import hashlib
 import itertools
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -28,6 +29,9 @@ from trainability.preprocessing import PREPROCESSINGS, Preprocessing, Standardiz
 from trainability.rate_schedules import SCHEDULES, ConstantRate, RateSchedule
 
 
+MOST_RUNS = 10_000  # in one cell
+
+
 class Closed(BaseModel):
     """A part of the configuration that admits no other keys than its own."""
 
@@ -35,10 +39,16 @@ class Closed(BaseModel):
 
 
 def distinct(values: Any) -> Any:
-    repeated = sorted({str(v) for i, v in enumerate(values) if v in values[:i]})
+    counts = Counter(map(_identity, values))
+    repeated = sorted({str(value) for value in values if counts[_identity(value)] > 1})
     if repeated:
         raise PydanticCustomError("repeated", "each value once: {repeated} repeated", {"repeated": ", ".join(repeated)})
     return values
+
+
+def _identity(value: Any) -> Any:
+    """What two values have in common if they are equal; a foreign component may hold a list, which has no hash."""
+    return value.model_dump_json() if isinstance(value, BaseModel) else value
 
 
 def as_tuple(values: Any) -> Any:
@@ -47,8 +57,11 @@ def as_tuple(values: Any) -> Any:
 
 def _counted(values: Any) -> Any:
     """`8` means the seeds 0 to 7."""
-    counts = isinstance(values, int) and not isinstance(values, bool) and 0 < values <= 10_000
-    return tuple(range(values)) if counts else as_tuple(values)
+    if isinstance(values, bool) or not isinstance(values, (int, list, tuple)):
+        raise PydanticCustomError("seeds", "expected a list of seeds, or how many there are")
+    if isinstance(values, int) and not 0 < values <= MOST_RUNS:
+        raise PydanticCustomError("seeds", "expected a number of seeds between 1 and {most}", {"most": MOST_RUNS})
+    return tuple(range(values)) if isinstance(values, int) else as_tuple(values)
 
 
 Seeds = Annotated[

@@ -78,6 +78,11 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, `head` for instance, has seen enough
         sys.stderr.close()
         return 0
+    except OSError as error:  # a folder that is none, a full disk, no permission
+        if error.filename is None:
+            raise
+        print(f"trainability: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     return status or 0
 
 
@@ -141,13 +146,12 @@ def _tables(arguments: argparse.Namespace) -> None:
 
 
 def _claims(arguments: argparse.Namespace) -> None:
-    import pandas as pd
-
     from trainability.claims import outcome, sheets
+    from trainability.report import material
 
     settings = config.read(files.load_json(arguments.config))
-    runs, cells = (pd.read_parquet(arguments.tables / f"{name}.parquet") for name in ("runs", "cells"))
-    analyses = {name: pd.read_csv(arguments.analyses / f"{name}.csv") for name, one in settings.analyses.items() if one}
+    runs, cells = (material.read_table(arguments.tables / f"{name}.parquet") for name in ("runs", "cells"))
+    analyses = sheets.analysed(settings, arguments.analyses)
     judged = outcome.tables(claims.load(arguments.claims), sheets.Tables(settings, runs, cells, analyses))
     outcome.write(judged, arguments.out)
     counts = judged["claims"]["verdict"].value_counts()

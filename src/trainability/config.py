@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -24,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from trainability import documents
 from trainability.analyses import ANALYSES, Analysis
 from trainability.cell import FACTORS, Closed, Factors, LearningRates, Seeds, as_tuple, distinct
 from trainability.component import suggest
@@ -35,11 +35,17 @@ class ConfigError(Exception):
     """The configuration cannot be used; the message lists every problem found, one a line."""
 
     def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = list(problems)
+        self.problems = [_printable(problem) for problem in problems]
         count = "one problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         super().__init__("\n".join([f"the configuration has {count}:", *(f"  - {p}" for p in self.problems)]))
 
 
+def _printable(text: str) -> str:
+    """Text in which what would move a terminal's cursor, or not be seen, is written as in Python: \\n, \\x1b, \\u202e."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+LONGEST_SHOWN = 80  # characters of a value in a message
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -168,15 +174,11 @@ def load(paths: Iterable[Path]) -> Config:
 
 
 def parsed(path: Path) -> Any:
-    """What a YAML file holds, or a JSON file (whose 1e-05 would be text in YAML); raises ConfigError."""
+    """What a YAML or JSON file holds; raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
-    except (yaml.YAMLError, ValueError) as error:  # text that is not UTF-8, or not JSON
-        language = "JSON" if path.suffix == ".json" else "YAML"
-        raise ConfigError([f"{path}: not {language}: {' '.join(str(error).split())}"]) from None
+        return documents.read(path)
+    except documents.DocumentError as error:
+        raise ConfigError([f"{path}: {error}"]) from None
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
@@ -211,8 +213,17 @@ def _describe(detail: ErrorDetails, document: dict[str, Any]) -> str:
         message += "; YAML reads this as text: write 0.001 or 1.0e-3, without quotes"
     if isinstance(value, BaseModel):
         return f"{path}: {message}"
-    shown = json.dumps(value, default=str, ensure_ascii=False)
-    return f"{path}: {message} (given: {shown if len(shown) <= 80 else shown[:77] + '...'})"
+    return f"{path}: {message} (given: {_shown(value)})"
+
+
+def _shown(value: Any) -> str:
+    """The start of a value as JSON, without unfolding the rest of it."""
+    text = ""
+    for part in json.JSONEncoder(default=str, ensure_ascii=False, skipkeys=True).iterencode(value):
+        text += part
+        if len(text) > LONGEST_SHOWN:
+            return text[: LONGEST_SHOWN - 3] + "..."
+    return text
 
 
 def _locate(loc: tuple[int | str, ...], document: dict[str, Any]) -> tuple[str, list[str]]:

@@ -7,6 +7,7 @@ by the functions of `raw_files` that need them, when they run.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -150,7 +151,28 @@ def load(out: Path) -> tuple[dict[str, Any], Splits]:
     """Read back what `prepare` wrote: the manifest and the splits, whose size and SHA-256 are checked."""
     manifest = load_json(out / "dataset.json")
     try:
-        return manifest, Splits(**load_arrays(manifest["arrays"], out))
-    except (KeyError, TypeError) as error:
-        problem = f"{out / 'dataset.json'} does not describe a data set ({error!r})"
-        raise CorruptFileError(f"{problem}. Delete the folder {out} and run snakemake.") from None
+        splits = Splits(**load_arrays(manifest["arrays"], out))
+        problem = next(_unlike(manifest, splits), "")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = repr(error)
+    if problem:
+        path = out / "dataset.json"
+        raise CorruptFileError(
+            f"{path} does not describe a data set ({problem}). Delete the folder {out} and run snakemake."
+        )
+    return manifest, splits
+
+
+def _unlike(manifest: dict[str, Any], splits: Splits) -> Iterator[str]:
+    """Where the arrays are not what the manifest says."""
+    shape, classes, levels = tuple(manifest["image_shape"]), manifest["classes"], manifest["levels"]
+    if not (isinstance(classes, int) and isinstance(levels, int) and isinstance(manifest["label"], str)):
+        yield "classes and levels are numbers, the label is text"
+    for split, size in manifest["sizes"].items():
+        images, labels = getattr(splits, f"{split}_images"), getattr(splits, f"{split}_labels")
+        if images.shape != (size, *shape) or images.dtype not in (np.uint8, np.float32):
+            yield f"{split}_images are {images.dtype}{list(images.shape)}, expected uint8 or float32{[size, *shape]}"
+        if labels.shape != (size,) or labels.dtype != np.uint8:
+            yield f"{split}_labels are {labels.dtype}{list(labels.shape)}, expected uint8{[size]}"
+        if labels.max(initial=0) >= classes:
+            yield f"{split}_labels has the label {labels.max()}, expected 0 to {classes - 1}"

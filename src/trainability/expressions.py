@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.NotIn: lambda left, right: left not in right,
 }
 _LONGEST = 2000
+_DEEPEST = 50
 
 
 class ExpressionError(ValueError):
@@ -40,17 +42,11 @@ class Expression:
     def __init__(self, text: str, names: Iterable[str]) -> None:
         """Parse `text`; raise ExpressionError unless it is a predicate that uses only `names`."""
         self.text = text
+        self._tree = parse(text)
         known = list(names)
-        if len(text) > _LONGEST:
-            raise ExpressionError(f"the expression is longer than {_LONGEST} characters")
-        try:
-            self._tree = ast.parse(text.strip(), mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            reason = error.msg if isinstance(error, SyntaxError) else str(error)
-            raise ExpressionError(f"not an expression: {reason}") from None
-        if not isinstance(self._tree, (ast.Compare, ast.BoolOp, ast.UnaryOp)):
-            raise ExpressionError("expected a comparison, such as activation == 'relu'")
-        _check(self._tree, known)
+        for name in named(self._tree):
+            if name not in known:
+                raise ExpressionError(f"'{name}' is not a name here: {suggest(name, known)}known are {', '.join(known)}")
 
     def __call__(self, values: Mapping[str, Any]) -> bool:
         """Whether the predicate holds; values of different types are unequal, and ordering them is an error."""
@@ -60,25 +56,55 @@ class Expression:
             raise ExpressionError(f"`{self.text}` cannot be evaluated: {error}") from None
 
 
-def _check(node: ast.expr, names: list[str]) -> None:
+def parse(text: str) -> ast.expr:
+    """The tree of a predicate over whatever names; raises ExpressionError if it is none."""
+    if len(text) > _LONGEST:
+        raise ExpressionError(f"the expression is longer than {_LONGEST} characters")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Python only warns of '\\d'
+            tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise ExpressionError(f"not an expression: {reason}") from None
+    if not isinstance(tree, (ast.Compare, ast.BoolOp, ast.UnaryOp)):
+        raise ExpressionError("expected a comparison, such as activation == 'relu'")
+    if _deeper(tree, _DEEPEST):
+        raise ExpressionError(f"the expression is nested more than {_DEEPEST} deep")
+    _check(tree)
+    return tree
+
+
+def named(tree: ast.expr) -> list[str]:
+    """The names in an expression, each once."""
+    return list(dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)))
+
+
+def _deeper(tree: ast.AST, levels: int) -> bool:
+    """Whether a tree has more than so many levels; found level by level, for there may be more than Python recurses."""
+    level: list[ast.AST] = [tree]
+    for _ in range(levels):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return bool(level)
+
+
+def _check(node: ast.expr) -> None:
     if isinstance(node, ast.Name):
-        if node.id not in names:
-            hint = suggest(node.id, names)
-            raise ExpressionError(f"'{node.id}' is not a name here: {hint}known are {', '.join(names)}")
-    elif isinstance(node, ast.Constant):
+        return
+    if isinstance(node, ast.Constant):
         if not isinstance(node.value, (str, int, float, bool, type(None))):
             raise ExpressionError(f"{node.value!r} is not allowed: use text, numbers, True, False or None")
     elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
         for item in node.elts:
-            _check(item, names)
+            _check(item)
     elif isinstance(node, ast.BoolOp):
         for item in node.values:
-            _check(item, names)
+            _check(item)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
-        _check(node.operand, names)
+        _check(node.operand)
     elif isinstance(node, ast.Compare) and all(type(op) in _COMPARISONS for op in node.ops):
         for item in (node.left, *node.comparators):
-            _check(item, names)
+            _check(item)
     else:
         raise ExpressionError(
             f"`{ast.unparse(node)}` is not allowed: use ==, !=, <, <=, >, >=, in, not in, and, or, not"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +39,31 @@ def checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def read_checked(path: Path, sha256: str, size: int | None, mend: str) -> bytes:
-    """Read a whole file and return it if size and SHA-256 are as expected; `mend` says what to do if not."""
+def read(path: Path, mend: str) -> bytes:
+    """Read a whole file; `mend` says what to do if that cannot be done."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise CorruptFileError(f"{path} is missing. {mend}") from None
+    except OSError as error:  # a folder, a link to itself, no permission
+        raise CorruptFileError(f"{path} cannot be read ({error.strerror}). {mend}") from None
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Around what reads a table that the workflow wrote: the libraries' errors become CorruptFileError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise CorruptFileError(f"{path} is missing. Run snakemake to make it.") from None
+    except (OSError, ValueError, KeyError) as error:  # of pandas and pyarrow
+        reason = " ".join(str(error).split())
+        raise CorruptFileError(f"{path} cannot be read ({reason}). Delete it and run snakemake.") from None
+
+
+def read_checked(path: Path, sha256: str, size: int | None, mend: str) -> bytes:
+    """Read a whole file and return it if size and SHA-256 are as expected; `mend` says what to do if not."""
+    content = read(path, mend)
     if size is not None and len(content) != size:
         raise CorruptFileError(f"{path} has {len(content)} bytes, expected {size}. {mend}")
     found = checksum(content)
@@ -60,10 +81,8 @@ def save_json(path: Path, content: Mapping[str, Any]) -> None:
 def load_json(path: Path) -> dict[str, Any]:
     """Read a JSON object."""
     try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise CorruptFileError(f"{path} is missing. Run snakemake to make it.") from None
-    except ValueError as error:
+        content = json.loads(read(path, "Run snakemake to make it."))
+    except (ValueError, RecursionError) as error:  # the latter of ten thousand lists in each other
         raise CorruptFileError(f"{path} is not JSON ({error}). Delete it and run snakemake.") from None
     if not isinstance(content, dict):
         raise CorruptFileError(f"{path} does not hold a JSON object. Delete it and run snakemake.")
@@ -79,10 +98,24 @@ def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any
     return {"file": path.name, "bytes": len(content), "sha256": checksum(content)}
 
 
-def load_arrays(manifest: Mapping[str, Any], folder: Path) -> dict[str, NDArray[Any]]:
-    """Read back what `save_arrays` described, after checking size and SHA-256."""
-    path = folder / manifest["file"]
+def read_described(manifest: Any, folder: Path, mend: str) -> bytes:
+    """Read a file of `folder` that a manifest describes as {file, bytes, sha256}, after checking size and SHA-256."""
+    match manifest:
+        case {"file": str(name), "bytes": int(size), "sha256": str(sha256)} if Path(name).name == name:
+            return read_checked(folder / name, sha256, size, mend)
+    raise CorruptFileError(f"{folder}: its manifest describes no file of this folder: {manifest!r:.200}. {mend}")
+
+
+def load_arrays(manifest: Any, folder: Path) -> dict[str, NDArray[Any]]:
+    """Read back what `save_arrays` described, after checking size and SHA-256; no pickled object is ever loaded."""
     mend = f"Delete the folder {folder} and run snakemake: it will be made again."
-    content = read_checked(path, manifest["sha256"], manifest["bytes"], mend)
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return {key: archive[key] for key in archive.files}
+    content = read_described(manifest, folder, mend)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+        if size > len(content):
+            raise ValueError(f"it unpacks to {size} bytes, and arrays are not compressed")
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except Exception as error:  # of a malformed archive: almost anything
+        raise CorruptFileError(f"{folder / manifest['file']} holds no arrays ({error}). {mend}") from None

@@ -67,7 +67,10 @@ def read(log: Path) -> Note | None:
             content = stream.read()
     except FileNotFoundError:
         return None
-    return Note("failed", json.loads(content)["reason"]) if content else Note("stopped")
+    try:
+        return Note("failed", str(json.loads(content)["reason"]))
+    except (ValueError, KeyError, TypeError):  # empty, or cut short with the process that wrote it
+        return Note("stopped")
 
 
 def began(log: Path) -> float | None:

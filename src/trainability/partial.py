@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from trainability import claims, figures, progress, report, tables
 from trainability.claims import outcome, sheets
 from trainability.config import Config
@@ -36,11 +34,7 @@ def make(settings: Config, plan: Plan, results: Path, sources: Path, snakemake: 
     collected = tables.tabulate(plan, records.items(), settings.targets)
     tables.write(collected, folder / "tables")
     statements = claims.load([sources / "claims.yaml", *map(Path, settings.claims)])
-    analyses = {
-        name: pd.read_csv(results / "analyses" / f"{name}.csv")
-        for name, one in settings.analyses.items()
-        if one is not None and name not in found.analyses
-    }
+    analyses = sheets.analysed(settings, results / "analyses", found.analyses)
     source = sheets.Tables(settings, collected["runs"], collected["cells"], analyses)
     outcome.write(outcome.tables(statements, source, found.waiting(plan)), folder / "tables")
     for name in FIGURES:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainability import files
-from trainability.cell import FACTORS, Cell, Factors
+from trainability.cell import FACTORS, MOST_RUNS, Cell, Factors
 from trainability.config import Config, ConfigError, Study
 from trainability.expressions import Expression, ExpressionError
 
@@ -46,6 +46,9 @@ def make_plan(config: Config) -> Plan:
     size = sum(_size(study) for study in studies.values())
     if size > LARGEST_PLAN:
         raise ConfigError([f"studies: they span {size} cells together, at most {LARGEST_PLAN} are allowed"])
+    runs = len(config.seeds) * len(config.learning_rates)
+    if runs > MOST_RUNS:
+        raise ConfigError([f"seeds, learning_rates: {runs} runs in each cell, at most {MOST_RUNS} are allowed"])
     for name, study in studies.items():
         exclusions = [(Expression(item.when, FACTORS), item.reason) for item in study.exclude]
         for factors in _cross(config.base, study):

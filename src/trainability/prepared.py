@@ -98,7 +98,9 @@ def load(out: Path) -> tuple[dict[str, Any], Arrays]:
     """Read the manifest and the arrays that `prepare` wrote; raises CorruptFileError if they do not match."""
     manifest = load_json(out / "preprocessing.json")
     with _described_by(out):
-        return manifest, Arrays(**load_arrays(manifest["arrays"], out))
+        arrays = Arrays(**load_arrays(manifest["arrays"], out))
+        _check(arrays, manifest["classes"])
+    return manifest, arrays
 
 
 def load_map(out: Path) -> Map:
@@ -112,9 +114,21 @@ def load_map(out: Path) -> Map:
 def _described_by(out: Path) -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"{out / 'preprocessing.json'} does not describe preprocessed data ({error!r})"
         raise CorruptFileError(f"{problem}. Delete the folder {out} and run snakemake.") from None
+
+
+def _check(arrays: Arrays, classes: int) -> None:
+    """Raise ValueError unless examples and labels belong together and there is none of another class."""
+    for split in ("train", "validation", "test"):
+        x, y = getattr(arrays, f"{split}_x"), getattr(arrays, f"{split}_y")
+        if x.dtype != np.float32 or x.shape != (len(y), arrays.train_x.shape[1]):
+            raise ValueError(f"{split}_x is {x.dtype}{list(x.shape)}, beside {len(y)} labels")
+        if y.dtype != np.int64 or y.ndim != 1:
+            raise ValueError(f"{split}_y is {y.dtype}{list(y.shape)}, not int64 in a row")
+        if len(y) and not 0 <= y.min() <= y.max() < classes:
+            raise ValueError(f"{split}_y has labels from {y.min()} to {y.max()}, expected 0 to {classes - 1}")
 
 
 def _flat(images: Values) -> Values:

@@ -147,7 +147,10 @@ def data_checksum(manifest: Path) -> str | None:
     """The checksum of the arrays that a manifest describes; None while there are none."""
     if not manifest.exists():
         return None
-    return str(files.load_json(manifest)["arrays"]["sha256"])
+    match files.load_json(manifest):
+        case {"arrays": {"sha256": str(sha256)}}:
+            return sha256
+    raise files.CorruptFileError(f"{manifest} describes no arrays. Delete it and run snakemake.")
 
 
 def tail(log: Path) -> str:
@@ -168,7 +171,10 @@ def _cell(
         return state, None
     try:
         content = files.load_json(path)
-        if content.get("schema") != record.SCHEMA or origin_of(content) != expected:
+        if content.get("schema") != record.SCHEMA:
+            return (OUTDATED if state == WAITING else state), None
+        record.check(content, path)
+        if origin_of(content) != expected:
             return (OUTDATED if state == WAITING else state), None
         return "", read(folder)
     except files.CorruptFileError:
@@ -180,9 +186,8 @@ def _analysed(folder: Path, name: str, parameters: Mapping[str, Any]) -> bool:
     origin, table = folder / f"{name}.json", folder / f"{name}.csv"
     if not (origin.exists() and table.exists()):
         return False
-    content = files.load_json(origin)
-    return bool(
-        content["parameters"] == parameters
-        and content["code"] == provenance.code_fingerprint("analyses")
-        and content["versions"]["torch"] == provenance.version("torch")
-    )
+    match files.load_json(origin):
+        case {"parameters": asked, "code": code, "versions": {"torch": torch}}:
+            here = provenance.code_fingerprint("analyses"), provenance.version("torch")
+            return bool(asked == parameters and (code, torch) == here)
+    return False

@@ -11,12 +11,13 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from pyarrow import parquet
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from trainability import files, health, provenance
@@ -36,6 +37,32 @@ class Record:
     layers: dict[str, np.ndarray]  # a row per run, probed evaluation and hidden layer
 
 
+class _Tables(BaseModel):
+    curves: dict[str, Any]
+    layers: dict[str, Any]
+
+
+class _Content(BaseModel):
+    """The parts of a record that something reads."""
+
+    model_config = ConfigDict(strict=True)
+
+    cell: str
+    parameters: dict[str, Any]
+    selected_learning_rate: float
+    selected_edge: str
+    digest: str
+    network: dict[str, int]
+    runs: Annotated[list[dict[str, bool | int | float | str | None]], Field(min_length=1)]
+    hashes: dict[Literal["config", "data", "code"], str]
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    threads: int
+    device: str
+    times: dict[str, str | float]
+    tables: _Tables
+
+
 def write(
     folder: Path, cell: Cell, outcome: Outcome, data: dict[str, Any], times: dict[str, Any], seconds: float
 ) -> dict[str, Any]:
@@ -53,14 +80,13 @@ def write(
         manifest[name] = {"file": path.name, "bytes": len(content), "sha256": files.checksum(content)}
     selected, edge = select_rate(cell, outcome)
     runs = _runs(outcome, selected)
-    results = json.dumps([runs, selected, edge, manifest], sort_keys=True)
     record = {
         "schema": SCHEMA,
         "cell": cell.key,
         "parameters": json.loads(cell.canonical),
         "selected_learning_rate": selected,
         "selected_edge": edge,
-        "digest": files.checksum(results.encode()),
+        "digest": _digest(runs, selected, edge, manifest),
         "network": _network(cell, outcome, data),
         "runs": runs,
         "hashes": {
@@ -81,21 +107,54 @@ def write(
 
 def read(folder: Path) -> Record:
     """Read a record and its tables after checking sizes and checksums; raises files.CorruptFileError."""
+    content, tables = load(folder), {}
+    for name in TABLES:
+        entry = content["tables"][name]
+        raw = files.read_described(entry, folder, _mend(folder))
+        with files.reading(folder / entry["file"]):
+            columns = parquet.read_table(io.BytesIO(raw), use_threads=False)
+        tables[name] = {column: columns[column].to_numpy() for column in columns.column_names}
+    return Record(content, tables["curves"], tables["layers"])
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """Read a record without its tables and check it; raises files.CorruptFileError."""
     path = folder / "record.json"
     content = files.load_json(path)
     if content.get("schema") != SCHEMA:
         raise files.CorruptFileError(
-            f"{path} has schema {content.get('schema')!r}, this version reads {SCHEMA}. "
-            f"Delete the folder {folder} and run snakemake to train the cell again."
+            f"{path} has schema {content.get('schema')!r}, this version reads {SCHEMA}. {_mend(folder)}"
         )
-    mend = f"Delete the folder {folder} and run snakemake to train the cell again."
-    tables = {}
-    for name in TABLES:
-        entry = content["tables"][name]
-        raw = files.read_checked(folder / entry["file"], entry["sha256"], entry["bytes"], mend)
-        columns = parquet.read_table(io.BytesIO(raw), use_threads=False)
-        tables[name] = {column: columns[column].to_numpy() for column in columns.column_names}
-    return Record(content, tables["curves"], tables["layers"])
+    check(content, path)
+    return content
+
+
+def check(content: dict[str, Any], path: Path) -> None:
+    """Raise files.CorruptFileError unless a record of this version has all its parts and the digest of its results."""
+    try:
+        _Content.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise files.CorruptFileError(
+            f"{path} is not a whole record ({place}: {first['msg']}). {_mend(path.parent)}"
+        ) from None
+    found = _digest(
+        content["runs"], content["selected_learning_rate"], content["selected_edge"], content["tables"]
+    )
+    if found != content["digest"]:
+        raise files.CorruptFileError(
+            f"{path} was altered: its results have the digest {found}, expected {content['digest']}. "
+            f"{_mend(path.parent)}"
+        )
+
+
+def _digest(runs: list[dict[str, Any]], selected: float, edge: str, manifest: dict[str, Any]) -> str:
+    return files.checksum(json.dumps([runs, selected, edge, manifest], sort_keys=True).encode())
+
+
+def _mend(folder: Path) -> str:
+    return f"Delete the folder {folder} and run snakemake to train the cell again."
 
 
 def select_rate(cell: Cell, outcome: Outcome) -> tuple[float, str]:

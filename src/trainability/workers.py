@@ -83,16 +83,17 @@ _lock = threading.Lock()
 
 
 def run(*words: object, log: object, benchmark: str, **options: object) -> None:
-    """Carry out `trainability WORDS... --option VALUE...` in a warm worker, its output in the file `log`.
+    """Carry out `trainability WORD --option=VALUE... WORDS...` in a warm worker, its output in the file `log`.
 
     An option's underscores become dashes. The worker writes what the command took to `benchmark`: seconds, seconds of
     CPU, and the worker's peak memory so far in MB. (Snakemake's own `benchmark:` would sample Snakemake's process
     instead, for a third of a core.) Until the command succeeds there is a note beside its log (trainability/notes.py).
     Raises JobError if the command fails or its worker dies.
     """
-    command = [str(word) for word in words]
-    for name, value in options.items():
-        command += [f"--{name.replace('_', '-')}", str(value)]
+    first, *rest = map(str, words)
+    # With an equals sign, since a value may begin with a dash; words that may do so come after a `--`.
+    given = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    command = [first, *given, *rest]
     path = Path(str(log))
     path.parent.mkdir(parents=True, exist_ok=True)
     with notes.kept(path) as failed:

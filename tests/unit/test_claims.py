@@ -485,6 +485,10 @@ class TestFiles:
             ({"study": ""}, "give `study` or `analysis`"),
             ({"evidence": {"name": "contrst"}}, "did you mean 'contrast'"),
             ({"rule": {"name": "exceeds", "by": 0.1}}, "tanh-wins.rule.why: this key is required"),
+            (
+                {"evidence": {"name": "contrast", "treatment": "depth > 3", "control": "activation == "}},
+                "tanh-wins.evidence.control: not an expression",
+            ),
             ({"seed": 5}, "tanh-wins.seed: unknown key: did you mean 'seeds'"),
             ({"id": "Not An Id"}, "should match pattern"),
             ({"statement": " "}, "at least 1 character"),
@@ -509,7 +513,6 @@ class TestFiles:
         [
             ("activation == 'sigmiod'", "no cell of study activations satisfies `activation == 'sigmiod'`"),
             ("activaton == 'sigmoid'", "'activaton' is not a name here: did you mean 'activation'"),
-            ("activation == ", "not an expression"),
         ],
     )
     def test_selectors_must_find_cells(self, control: str, message: str) -> None:

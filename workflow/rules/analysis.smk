@@ -40,7 +40,7 @@ rule claims:
     input:
         tables=expand("results/tables/{table}.parquet", table=["runs", "cells"]),
         config="results/tables/config.json",
-        claims=CLAIM_FILES,
+        claims=lambda wildcards: CLAIM_FILES,  # as they are: a path may have braces
         analyses=expand("results/analyses/{name}.csv", name=ANALYSES),
     output:
         expand("results/tables/{table}.csv", table=["claims", "evidence"]),
@@ -57,6 +57,7 @@ rule claims:
     run:
         workers.run(
             "claims",
+            "--",
             *input.claims,
             config=input.config,
             tables="results/tables",

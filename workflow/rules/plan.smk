@@ -10,6 +10,8 @@ from trainability import config as configuration
 from trainability import files, plan, provenance, workers
 
 try:
+    for file in workflow.configfiles:
+        configuration.parsed(Path(file))  # Snakemake's reader admits what this one refuses, and keeps the last of two
     SETTINGS = configuration.read(config)
     PLAN = plan.make_plan(SETTINGS)
     # The statements to judge: the textbook's, and those of the user.
@@ -48,7 +50,7 @@ rule plan:
         mem_mb=500,
         runtime=5,
     params:
-        config=SETTINGS.model_dump_json(),
+        config=lambda wildcards: SETTINGS.model_dump_json(),  # not the text, in which {name} would be a wildcard
         code=provenance.code_fingerprint("plan"),
     run:
         plan.write(PLAN, SETTINGS, Path(output.table), Path(output.config), Path(log[0]))

@@ -41,7 +41,7 @@ rule report:
     params:
         code=provenance.code_fingerprint("report"),
         charts=provenance.version("vl-convert-python"),
-        command=COMMAND,
+        command=lambda wildcards: COMMAND,
     run:
         workers.run(
             "report",
@@ -73,7 +73,7 @@ rule report_partial:
         mem_mb=4000,
         runtime=30,
     params:
-        command=COMMAND,
+        command=lambda wildcards: COMMAND,
         sources=f"{workflow.basedir}/report",
     run:
         workers.run(

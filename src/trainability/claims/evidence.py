@@ -11,18 +11,33 @@ import ast
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
+from trainability import expressions
 from trainability.cell import FACTORS
 from trainability.claims.metrics import Array, Metric
 from trainability.claims.pairing import Effects, aligned, effects_of, stacked, table_of
+from trainability.expressions import ExpressionError
 from trainability.registry import Component, Registry
 
 if TYPE_CHECKING:  # the Snakefile checks claims, and needs neither pandas nor scipy for it
     from trainability.claims.sheets import Sheet
 
 RATE = "learning_rate"  # a factor where runs at all rates take part
-Text = Annotated[str, Field(max_length=2000)]
+
+
+def _expression(text: str) -> str:
+    """A text that is an expression; its names are those of cells or of a table, which are not known here."""
+    try:
+        expressions.parse(text)
+    except ExpressionError as error:
+        raise PydanticCustomError("expression", "{problem}", {"problem": str(error)}) from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_expression)]
+Where = Annotated[str, AfterValidator(lambda text: _expression(text) if text else "")]  # all rows, if empty
 
 
 class Evidence(Component):
@@ -30,7 +45,7 @@ class Evidence(Component):
 
     absolute: ClassVar[bool] = False  # whether the effect is what was measured, and no difference between two sides
 
-    where: Text = ""
+    where: Where = ""
 
     @property
     def sides(self) -> tuple[str, ...]:
@@ -66,14 +81,13 @@ EVIDENCE: Registry[Evidence] = Registry("kind of evidence")
 
 def names(*texts: str) -> tuple[str, ...]:
     """The names in expressions, in order."""
-    trees = [ast.parse(text.strip(), mode="eval") for text in texts if text]
-    found = [node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    found = [name for text in texts if text for name in expressions.named(expressions.parse(text))]
     return tuple(dict.fromkeys(found))
 
 
 def in_words(text: str) -> str:
     """What an expression picks out: `activation == 'elu' and depth == 10` is elu, depth 10; others as they are."""
-    tree = ast.parse(text.strip(), mode="eval").body
+    tree = expressions.parse(text)
     parts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
     words = []
     for part in parts:

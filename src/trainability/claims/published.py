@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from trainability.cell import Closed
+from trainability.claims.evidence import Where
 from trainability.expressions import Expression
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class PublishedFigure(Closed):
     A difference (`by`) and a ratio (`factor`) are meant in the direction that the statement says; a level is a `value`.
     """
 
-    where: Annotated[str, Field(max_length=2000)] = ""
+    where: Where = ""
     by: float | None = None
     factor: Annotated[float, Field(gt=0)] | None = None
     value: float | None = None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from trainability import files
 from trainability.claims.evidence import RATE
 from trainability.claims.statements import Claim
 from trainability.config import Config
@@ -42,6 +44,16 @@ class Sheet:
             return {(): self.frame} if len(self.frame) else {}
         groups = self.frame.groupby(held, sort=False, dropna=False)
         return {tuple(zip(held, key, strict=True)): rows for key, rows in groups}
+
+
+def analysed(settings: Config, folder: Path, unfinished: Container[str] = ()) -> dict[str, pd.DataFrame]:
+    """The tables of an experiment's analyses, by name, but for the unfinished; raises files.CorruptFileError."""
+    found = {}
+    for name, analysis in settings.analyses.items():
+        if analysis is not None and name not in unfinished:
+            with files.reading(folder / f"{name}.csv"):
+                found[name] = pd.read_csv(folder / f"{name}.csv")
+    return found
 
 
 class Tables:

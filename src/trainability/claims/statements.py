@@ -6,6 +6,7 @@ these models and against the plan before anything runs: a typo in a selector, a 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -18,7 +19,7 @@ from trainability.claims.evidence import EVIDENCE, RATE, Evidence, names
 from trainability.claims.metrics import METRICS, Metric
 from trainability.claims.published import Published
 from trainability.claims.verdicts import RULES, Rule
-from trainability.config import Config, ConfigError, parsed, problems
+from trainability.config import LONGEST_SHOWN, Config, ConfigError, parsed, problems
 from trainability.expressions import Expression, ExpressionError
 from trainability.plan import Plan
 from trainability.registry import suggest
@@ -131,9 +132,12 @@ def _read(path: Path) -> Claims:
 
 def _named(values: Any, problem: str) -> str:
     """A problem with the claim's id in place of its number."""
-    for index, claim in enumerate(values.get("claims", []) if isinstance(values, dict) else []):
-        if isinstance(claim, Mapping) and problem.startswith(f"claims[{index}]"):
-            return problem.replace(f"claims[{index}]", str(claim.get("id", f"claims[{index}]")), 1)
+    listed = values.get("claims") if isinstance(values, dict) else None
+    for index, claim in enumerate(listed if isinstance(listed, list) else []):
+        place = f"claims[{index}]."
+        name = claim.get("id") if isinstance(claim, Mapping) else None
+        if isinstance(name, str) and name and len(name) <= LONGEST_SHOWN and problem.startswith(place):
+            return f"{name}.{problem.removeprefix(place)}"
     return problem
 
 
@@ -157,6 +161,7 @@ def check(claims: Iterable[Claim], settings: Config, plan: Plan) -> None:
 
 def _unanswerable(claim: Claim, settings: Config, plan: Plan) -> Iterator[str]:
     if not testable(claim, settings):
+        yield from _misspelt(claim, settings)
         return
     labels: list[dict[str, Any]] = [entry.cell.labels for entry in plan.values() if claim.study in entry.studies]
     if claim.evidence.every_rate:
@@ -169,6 +174,16 @@ def _unanswerable(claim: Claim, settings: Config, plan: Plan) -> Iterator[str]:
                 yield f"no cell of study {claim.study} satisfies `{text}`"
         except ExpressionError as error:
             yield str(error)
+
+
+def _misspelt(claim: Claim, settings: Config) -> Iterator[str]:
+    """What looks like a study or an analysis of this experiment, unless `elsewhere` says that it is another one's."""
+    noun, name, known = (
+        ("study", claim.study, settings.studies) if claim.study else ("analysis", claim.analysis, settings.analyses)
+    )
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+    if name not in known and near and not claim.elsewhere:
+        yield f"no {noun} is called {name}: did you mean '{near[0]}'? If not, say with `elsewhere` where it is"
 
 
 def testable(claim: Claim, settings: Config) -> bool:

@@ -12,12 +12,11 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from trainability import config, files, foreign, plan
+from trainability import config, files, foreign, plan, record
 from trainability.adopted import FINGERPRINT
 from trainability.cell import FACTORS, Cell, Factors
 from trainability.config import Config, ConfigError
 from trainability.plan import Plan
-from trainability.record import SCHEMA
 from trainability.report import material
 from trainability.tables import steps_column
 
@@ -91,7 +90,7 @@ def load(name: str, folder: Path) -> Side:
     cells, runs, claims = _table(tables / "cells.parquet"), _table(tables / "runs.parquet"), _table(tables / TABLES[3])
     _columns(tables / "runs.parquet", runs, [steps_column(target) for target in settings.targets])
     records = {key: _record(folder / "cells" / key / "record.json") for key in cells["cell"]}
-    trained = {key: _cell(folder, key, record) for key, record in records.items()}
+    trained = {key: _cell(folder, key, content) for key, content in records.items()}
     _complete(folder, planned, trained.values())
     chosen = runs[runs["selected"].astype(bool)].set_index(["cell", "seed"]).sort_index()
     return Side(name, folder, settings, planned, trained, cells.set_index("cell"), chosen, claims, records)
@@ -112,11 +111,7 @@ def _present(folder: Path, tables: Path) -> None:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    try:
-        table = material.read_verdicts(path) if path.suffix == ".csv" else material.read_table(path)
-    except (OSError, ValueError) as error:  # of pandas and pyarrow
-        reason = " ".join(str(error).split())
-        raise files.CorruptFileError(f"{path} cannot be read ({reason}). Delete it and run snakemake.") from None
+    table = material.read_verdicts(path) if path.suffix == ".csv" else material.read_table(path)
     _columns(path, table, COLUMNS[path.name])
     return table
 
@@ -131,18 +126,19 @@ def _columns(path: Path, table: pd.DataFrame, wanted: Iterable[str]) -> None:
 
 
 def _record(path: Path) -> dict[str, Any]:
-    record = files.load_json(path)
-    if record.get("schema") != SCHEMA:
+    content = files.load_json(path)
+    if content.get("schema") != record.SCHEMA:
         raise files.CorruptFileError(
-            f"{path} has schema {record.get('schema')!r}, this version reads {SCHEMA}. Compare with the version "
+            f"{path} has schema {content.get('schema')!r}, this version reads {record.SCHEMA}. Compare with the version "
             "that wrote it, or run snakemake with this one to train its cells again."
         )
-    return record
+    record.check(content, path)
+    return content
 
 
-def _cell(folder: Path, key: str, record: Mapping[str, Any]) -> Cell:
+def _cell(folder: Path, key: str, content: Mapping[str, Any]) -> Cell:
     try:
-        return Cell.from_canonical(json.dumps(_without_fingerprints(record["parameters"])))
+        return Cell.from_canonical(json.dumps(_without_fingerprints(content["parameters"])))
     except ValidationError as error:
         found = "; ".join(config.problems(error, Cell))
         path = folder / "cells" / key / "record.json"
@@ -171,8 +167,8 @@ def _without_fingerprints(value: Any) -> Any:
 def distinct(side: Side, *path: str) -> Iterator[Any]:
     """The values that a side's records have at a place, each once, in the order of the cells."""
     seen = []
-    for record in side.records.values():
-        value: Any = record
+    for content in side.records.values():
+        value: Any = content
         for part in path:
             value = value.get(part, "")  # versions differ in what they note
         if value not in seen:

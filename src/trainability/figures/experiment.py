@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trainability import files
 from trainability.cell import FACTORS, Cell
 from trainability.config import Config
 from trainability.plan import Plan, included
@@ -130,7 +131,10 @@ class Experiment:
 
 def load(settings: Config, plan: Plan, tables: Path, data: Path, progress: Progress = COMPLETE) -> Experiment:
     """Read the tables of an experiment, which hold the cells of the plan that are finished."""
-    frames = {name: pd.read_parquet(tables / f"{name}.parquet") for name in ("runs", "cells", "curves", "layers")}
+    frames = {}
+    for name in ("runs", "cells", "curves", "layers"):
+        with files.reading(tables / f"{name}.parquet"):
+            frames[name] = pd.read_parquet(tables / f"{name}.parquet")
     rows = planned(plan)
     names = short_names(rows)
     rows = rows.replace(names)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from trainability import files, verified
+from trainability import files, record, verified
 from trainability.cell import FACTORS, Cell
 from trainability.config import Config
 from trainability.plan import Plan, included
@@ -93,8 +93,8 @@ def load(
 ) -> Material:
     """Read what the workflow left in these folders; raises files.CorruptFileError if something is missing."""
     trained = included(progress.done(plan)).values()
-    records = {cell.key: files.load_json(cells / cell.key / "record.json") for cell in trained}
-    notes = {key: verified.read(cells / key, record["digest"]) for key, record in records.items()}
+    records = {cell.key: record.load(cells / cell.key) for cell in trained}
+    notes = {key: verified.read(cells / key, one["digest"]) for key, one in records.items()}
     return Material(
         settings,
         plan,
@@ -121,18 +121,14 @@ def load(
 
 def read_table(path: Path) -> pd.DataFrame:
     """A table that the workflow wrote."""
-    try:
+    with files.reading(path):
         return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise files.CorruptFileError(f"{path} is missing. Run snakemake to make it.") from None
 
 
 def read_verdicts(path: Path) -> pd.DataFrame:
     """A table of verdicts: without a value, numbers are NaN and text is empty."""
-    try:
+    with files.reading(path):
         return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in NUMBERS})
-    except FileNotFoundError:
-        raise files.CorruptFileError(f"{path} is missing. Run snakemake to make it.") from None
 
 
 def _first(cells: Any, *factors: str) -> list[Cell]:

@@ -22,7 +22,8 @@ def commands(material: Material) -> Commands:
     """How to make the page, a cell, or a selection of cells again."""
     key, cell = next(iter(material.trained.items()))
     own = _configuration(material.snakemake)
-    selection = f"activation == '{cell.activation.label}' and init == '{cell.init.label}'"
+    activation, init = (json.dumps(one.label, ensure_ascii=False) for one in (cell.activation, cell.init))
+    selection = shlex.quote(f"activation == {activation} and init == {init}")
     return Commands(
         (
             Command(
@@ -38,11 +39,11 @@ def commands(material: Material) -> Commands:
             ),
             Command(rerun(material, key).replace(" -f ", " -R "), "Train it again and bring the page up to date."),
             Command(
-                f'trainability cells --select "{selection}"{own}',
+                f"trainability cells --select {selection}{own}",
                 "List the cells that fit an expression over the factors.",
             ),
             Command(
-                f'trainability rerun --select "{selection}"{own}',
+                f"trainability rerun --select {selection}{own}",
                 "Train these cells again, no others, and bring the page up to date.",
             ),
             Command(
