@@ -7,6 +7,7 @@ is built, so that ten lines cannot unfold into gigabytes. A tag can name a type 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import yaml
 LARGEST = 500_000  # bytes; the statements of the textbook take 40 kB
 DEEPEST = 50  # lists and mappings in each other
 MOST = 100_000  # keys, values and items, those behind aliases counted each time
+TABS = re.compile(r"^ *\t", re.MULTILINE)
 
 Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is the same, and ten times faster
 
@@ -31,6 +33,9 @@ def read(path: Path) -> Any:
         content = _bytes(path)
         text = content.decode("utf-8-sig")  # as some editors write it, with a mark in front
         return _from_json(text) if language == "JSON" else _from_yaml(text)
+    except yaml.scanner.ScannerError as error:
+        hint = "; indent with spaces, not with tabs" if TABS.search(text) else ""
+        raise DocumentError(f"not {language}: {_reason(error)}{hint}") from None
     except DocumentError:
         raise
     except Exception as error:  # PyYAML raises almost anything where a tag and its value do not fit
