@@ -56,7 +56,7 @@ def sequential(network: Any) -> nn.Sequential:
 def main(path: str, settings: Any, seed: int, rate: float) -> None:
     """Train one network and print its results as JSON."""
     torch.manual_seed(seed)
-    arrays = np.load(path)
+    arrays = np.load(path, allow_pickle=False)
     train, test = (Examples(arrays[f"{split}_x"], arrays[f"{split}_y"]) for split in ("train", "test"))
     loader = DataLoader(train, batch_size=settings.batch_size, shuffle=True, drop_last=True)
     model = sequential(settings.network)

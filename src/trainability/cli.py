@@ -305,6 +305,8 @@ def _read(parse: Callable[[str], T], text: str) -> T:
         return parse(text)
     except ValidationError as error:
         raise UsageError("\n".join([f"this cannot be used: {text}", *config.problems(error)])) from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"not JSON ({error}): {text:.200}") from None
 
 
 def _now() -> str:

@@ -108,6 +108,15 @@ else:
     OneAnalysis = ANALYSES.field
 
 
+def _no_wildcard(path: str) -> str:
+    if "{" in path or "}" in path:
+        raise PydanticCustomError("wildcard", "a path without { and }, for Snakemake takes {name} for a wildcard")
+    return path
+
+
+ClaimFile = Annotated[str, AfterValidator(_no_wildcard)]
+
+
 class Config(Closed):
     """One experiment."""
 
@@ -125,7 +134,7 @@ class Config(Closed):
     analyses: dict[Name, OneAnalysis | None] = Field(
         default={}, description="Claims that need no training, a table each, by name; null drops one as above."
     )
-    claims: list[str] = Field(
+    claims: list[ClaimFile] = Field(
         default=[], description="Files with statements of your own, judged beside those of the textbook."
     )
     sources: dict[str, str] = Field(

@@ -89,7 +89,7 @@ def _bounded(events: Iterable[yaml.Event]) -> None:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor in (anchor for anchor, _ in open_):
                 raise DocumentError(f"*{event.anchor} stands within itself{_line(event)}")
-            total += sizes.get(event.anchor, 0)
+            total += sizes.get(str(event.anchor), 0)
         elif isinstance(event, yaml.CollectionStartEvent):
             open_.append((event.anchor, total))
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -117,7 +117,9 @@ class _Closed(Loader):  # type: ignore[misc]  # its base is chosen at run time
                 continue
             name = self.construct_object(key, deep=True)
             if not isinstance(name, str):
-                raise DocumentError(f"the key {_written(key)} is no text but {_kind(name)}{_line(key)}: put it in quotes")
+                raise DocumentError(
+                    f"the key {_written(key)} is no text but {_kind(name)}{_line(key)}: put it in quotes"
+                )
             if name in seen:
                 raise DocumentError(f"the key {name!r} stands twice in one mapping{_line(key)}: keep one of them")
             seen.add(name)

@@ -46,7 +46,9 @@ class Expression:
         known = list(names)
         for name in named(self._tree):
             if name not in known:
-                raise ExpressionError(f"'{name}' is not a name here: {suggest(name, known)}known are {', '.join(known)}")
+                raise ExpressionError(
+                    f"'{name}' is not a name here: {suggest(name, known)}known are {', '.join(known)}"
+                )
 
     def __call__(self, values: Mapping[str, Any]) -> bool:
         """Whether the predicate holds; values of different types are unequal, and ordering them is an error."""

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from trainability.files import CorruptFileError, checksum
+from trainability.files import CorruptFileError, checksum, read
 from trainability.raw_files import ADMITTED, Bytes, FileSource, Published, check_labels, described
 
 Content = tuple[str, bytes]  # where a batch was read, for messages, and its bytes
@@ -43,7 +43,7 @@ class CifarSource(FileSource):
     subfolder: ClassVar[str] = "cifar-10-batches-py"
 
     def decode_files(self, root: Path) -> Published:
-        packed = (root / self.archive).is_file()
+        packed = self.there(root / self.archive)
         contents, sources = self.from_archive(root) if packed else self.from_folder(root)
         images, labels = [], []
         for batch, (where, content) in zip(self.batches, contents, strict=True):
@@ -64,7 +64,7 @@ class CifarSource(FileSource):
         for batch in self.batches:
             # `decode_files` has looked for the archive; it stands here for the message.
             path = self.find(root, f"{self.subfolder}/{batch.name}", batch.name, self.archive)
-            content = path.read_bytes()
+            content = read(path, self.mend)
             contents.append((str(path), content))
             sources.append(described(path.relative_to(root).as_posix(), content))
         return contents, sources
@@ -72,7 +72,7 @@ class CifarSource(FileSource):
     def from_archive(self, root: Path) -> tuple[list[Content], list[dict[str, Any]]]:
         """The batches in the published archive, read without unpacking it to disk, and its description."""
         path = root / self.archive
-        packed = path.read_bytes()
+        packed = read(path, self.mend)
         if checksum(packed) != self.archive_sha256:
             found = f"has {len(packed)} bytes with SHA-256 {checksum(packed)}"
             wanted = f"expected {self.archive_size} bytes with SHA-256 {self.archive_sha256}"

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trainability.files import CorruptFileError, checksum
+from trainability.files import CorruptFileError, checksum, read
 
 Bytes = NDArray[np.uint8]
 Values = NDArray[np.uint8 | np.float32]  # pixels, or the features of generated examples
@@ -146,10 +146,17 @@ class FileSource(Source):
         """The first of `names` that is a file below `root`."""
         paths = [root / name for name in names]
         for path in paths:
-            if path.is_file():
+            if self.there(path):
                 return path
         looked = ", ".join(map(str, paths))
         raise CorruptFileError(f"{self.title}: a file is missing, looked for {looked}. {self.mend}")
+
+    def there(self, path: Path) -> bool:
+        """Whether there is a file; raises CorruptFileError if nobody may look."""
+        try:
+            return path.is_file()
+        except OSError as error:
+            raise CorruptFileError(f"{path} cannot be read ({error.strerror}). {self.mend}") from None
 
 
 class IdxFile(NamedTuple):
@@ -177,7 +184,7 @@ class IdxSource(FileSource):
             # torchvision's layout first: MNIST and Fashion-MNIST have the same file names.
             places = (f"{self.kind}/raw/{name}.gz", f"{self.kind}/raw/{name}", f"{name}.gz", name)
             path = self.find(root, *places)
-            content = path.read_bytes()
+            content = read(path, self.mend)
             sources.append(described(path.relative_to(root).as_posix(), content))
             arrays.append(parse_idx(self.unpack(path, content, file, idx_size(shape)), shape, path))
         train_images, train_labels, test_images, test_labels = arrays

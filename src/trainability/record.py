@@ -126,11 +126,16 @@ def load(folder: Path) -> dict[str, Any]:
             f"{path} has schema {content.get('schema')!r}, this version reads {SCHEMA}. {_mend(folder)}"
         )
     check(content, path)
+    found = _digest(content["runs"], content["selected_learning_rate"], content["selected_edge"], content["tables"])
+    if found != content["digest"]:
+        raise files.CorruptFileError(
+            f"{path} was altered: its results have the digest {found}, expected {content['digest']}. {_mend(folder)}"
+        )
     return content
 
 
 def check(content: dict[str, Any], path: Path) -> None:
-    """Raise files.CorruptFileError unless a record of this version has all its parts and the digest of its results."""
+    """Raise files.CorruptFileError unless a record of this version has all its parts."""
     try:
         _Content.model_validate(content)
     except ValidationError as error:
@@ -139,14 +144,6 @@ def check(content: dict[str, Any], path: Path) -> None:
         raise files.CorruptFileError(
             f"{path} is not a whole record ({place}: {first['msg']}). {_mend(path.parent)}"
         ) from None
-    found = _digest(
-        content["runs"], content["selected_learning_rate"], content["selected_edge"], content["tables"]
-    )
-    if found != content["digest"]:
-        raise files.CorruptFileError(
-            f"{path} was altered: its results have the digest {found}, expected {content['digest']}. "
-            f"{_mend(path.parent)}"
-        )
 
 
 def _digest(runs: list[dict[str, Any]], selected: float, edge: str, manifest: dict[str, Any]) -> str:

@@ -192,6 +192,7 @@ MISTAKES: dict[str, tuple[str | bytes, list[str]]] = {
     "claims that are not there": ("claims: [nowhere.yaml]", ["nowhere.yaml: cannot be read (No such file or directory)"]),
     "claims in a folder": ("claims: ['']", ["cannot be read (Is a directory)"]),
     "claims without an end": ("claims: [/dev/zero]", ["/dev/zero: larger than 500000 bytes"]),
+    "claims with braces": ("claims: ['{x}.yaml']", ["claims[0]:", "a path without { and }"]),
     "claims with a NUL in their name": ('claims: ["a\\0b"]', ["a\\x00b: cannot be read"]),
 }  # fmt: skip
 

@@ -40,7 +40,7 @@ rule claims:
     input:
         tables=expand("results/tables/{table}.parquet", table=["runs", "cells"]),
         config="results/tables/config.json",
-        claims=lambda wildcards: CLAIM_FILES,  # as they are: a path may have braces
+        claims=CLAIM_FILES,
         analyses=expand("results/analyses/{name}.csv", name=ANALYSES),
     output:
         expand("results/tables/{table}.csv", table=["claims", "evidence"]),
