@@ -28,7 +28,6 @@ from trainability.optimizers import OPTIMIZERS, Optimizer, Sgd
 from trainability.preprocessing import PREPROCESSINGS, Preprocessing, Standardize
 from trainability.rate_schedules import SCHEDULES, ConstantRate, RateSchedule
 
-
 MOST_RUNS = 10_000  # in one cell
 
 

@@ -41,7 +41,7 @@ class ConfigError(Exception):
 
 
 def _printable(text: str) -> str:
-    """Text in which what would move a terminal's cursor, or not be seen, is written as in Python: \\n, \\x1b, \\u202e."""
+    """Text in which what would move a terminal's cursor, or not be seen, is written as Python does: \\n, \\x1b."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 

@@ -80,12 +80,18 @@ MISTAKES: dict[str, tuple[dict[str, Any] | str, list[str]]] = {
         evidence(where="depth > 1) or (depth > 0"),
         ["tanh-wins.evidence.where:", "not an expression"],
     ),
-    "activaton": (evidence(control="activaton == 'relu'"), ["'activaton' is not a name here: did you mean 'activation'"]),
+    "activaton": (
+        evidence(control="activaton == 'relu'"),
+        ["'activaton' is not a name here: did you mean 'activation'"],
+    ),
     "rleu": (evidence(control="activation == 'rleu'"), ["no cell of study slopes satisfies `activation == 'rleu'`"]),
     "an order of text and numbers": (evidence(control="activation > 3"), ["cannot be evaluated"]),
     "a long expression": (evidence(control=" or ".join(["depth == 1"] * 300)), ["longer than 2000 characters"]),
     "a deep expression": (evidence(control=f"{'not ' * 400}depth == 1"), ["nested more than 50 deep"]),
-    "of an analysis, no expression": (of_analysis(evidence={"name": "level", "where": "depth >"}), ["not an expression"]),
+    "of an analysis, no expression": (
+        of_analysis(evidence={"name": "level", "where": "depth >"}),
+        ["not an expression"],
+    ),
     "exeeds": ({"rule": {"name": "exeeds", "by": 0.1, "why": "?"}}, ["did you mean 'exceeds'?"]),
     "no why": ({"rule": {"name": "exceeds", "by": 0.1}}, ["tanh-wins.rule.why: this key is required"]),
     "neither by nor factor": ({"rule": {"name": "exceeds", "why": "?"}}, ["give `by` for differences or `factor`"]),
@@ -100,7 +106,7 @@ MISTAKES: dict[str, tuple[dict[str, Any] | str, list[str]]] = {
         {"published": {"says": "so", "figures": [{"by": 0.1, "where": "depth =="}]}},
         ["published.figures[0].where:", "not an expression"],
     ),
-}  # fmt: skip
+}
 
 
 def check(capsys: pytest.CaptureFixture[str], folder: Path, claims: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -43,7 +45,10 @@ MISTAKES: dict[str, tuple[str | bytes, list[str]]] = {
     "a list of studies": ("studies: [one]", ["studies:", "valid dictionary"]),
     "a study that is text": ("studies: {one: relu}", ["studies.one:", "relu"]),
     "a grid that is a list": ("studies: {one: {question: Q, grid: [relu]}}", ["studies.one.grid:"]),
-    "an axis that is no list": ("studies: {one: {grid: {activation: relu}}}", ["studies.one.grid.activation:", "valid list"]),
+    "an axis that is no list": (
+        "studies: {one: {grid: {activation: relu}}}",
+        ["studies.one.grid.activation:", "valid list"],
+    ),
     "null for a factor": ("base: {activation: null}", ["base.activation:", "expected the name of one activation"]),
     "null for the base": ("base: null", ["base:", "given: null"]),
     "a list for a factor": ("base: {activation: [relu]}", ["base.activation:", "expected the name of one activation"]),
@@ -61,13 +66,19 @@ MISTAKES: dict[str, tuple[str | bytes, list[str]]] = {
     "batchnrom": ("base: {normalization: batchnrom}", ["base.normalization:", "did you mean 'batchnorm'?"]),
     "digit": ("base: {dataset: digit}", ["base.dataset:", "did you mean 'digits'?"]),
     "alhpa": ("base: {activation: {name: elu, alhpa: 1.0}}", ["base.activation.alhpa: unknown key", "'alpha'"]),
-    "momentun": ("base: {optimizer: {name: sgd, momentun: 0.9}}", ["momentun: unknown key", "did you mean 'momentum'?"]),
+    "momentun": (
+        "base: {optimizer: {name: sgd, momentun: 0.9}}",
+        ["momentun: unknown key", "did you mean 'momentum'?"],
+    ),
     "cosin": ("base: {schedule: cosin}", ["base.schedule:", "did you mean 'cosine'?"]),
     "exlude": ("studies: {one: {exlude: []}}", ["studies.one.exlude: unknown key", "did you mean 'exclude'?"]),
     "timming": ("analyses: {t: timming}", ["analyses.t:", "did you mean 'timing'?"]),
     "fashion_mnits": ("sources: {fashion_mnits: x}", ["sources:", "did you mean 'fashion_mnist'?"]),
     "gpu": ("device: gpu", ["device:", "'cpu' or 'cuda'", '"gpu"']),
-    "a homoglyph": ("base: {аctivation: relu}", ["base.аctivation: unknown key", "did you mean 'activation'?"]),
+    "a homoglyph": (
+        "base: {\u0430ctivation: relu}",
+        ["base.\u0430ctivation: unknown key", "did you mean 'activation'?"],
+    ),
     "yte of Snakemake": ("__use_yte__: true", ["__use_yte__: unknown key"]),
     # --- empty, twice, out of bounds
     "no rates": ("learning_rates: []", ["learning_rates:", "at least 1"]),
@@ -95,10 +106,22 @@ MISTAKES: dict[str, tuple[str | bytes, list[str]]] = {
         ["studies.one: architecture cnn", "needs images, and spirals has none"],
     ),
     "a CNN on components": ("base: {architecture: cnn, preprocessing: pca}", ["needs images, and pca leaves none"]),
-    "more components than features": ("base: {preprocessing: {name: pca, components: 65}}", ["studies.one: preprocessing", "64"]),
-    "batch normalization of one": ("base: {batch_size: 1, normalization: batchnorm}", ["needs a batch_size of at least 2"]),
-    "groups that do not divide": ("base: {width: 63, normalization: groupnorm}", ["needs a width that is a multiple of"]),
-    "more classes than directions": ("base: {dataset: {name: gaussians, features: 2, classes: 3}}", ["base.dataset", "3 classes"]),
+    "more components than features": (
+        "base: {preprocessing: {name: pca, components: 65}}",
+        ["studies.one: preprocessing", "64"],
+    ),
+    "batch normalization of one": (
+        "base: {batch_size: 1, normalization: batchnorm}",
+        ["needs a batch_size of at least 2"],
+    ),
+    "groups that do not divide": (
+        "base: {width: 63, normalization: groupnorm}",
+        ["needs a width that is a multiple of"],
+    ),
+    "more classes than directions": (
+        "base: {dataset: {name: gaussians, features: 2, classes: 3}}",
+        ["base.dataset", "3 classes"],
+    ),
     "everything excluded": ("studies: {one: {exclude: [{when: depth > 0, reason: all}]}}", ["every cell is excluded"]),
     "an order of text and numbers": (
         "studies: {one: {exclude: [{when: activation > 3, reason: so}]}}",
@@ -108,7 +131,10 @@ MISTAKES: dict[str, tuple[str | bytes, list[str]]] = {
         "studies: {one: {exclude: [{when: \"__import__('os').system('x')\", reason: so}]}}",
         ["studies.one.exclude[0].when:", "expected a comparison"],
     ),
-    "an expression without a reason": ("studies: {one: {exclude: [{when: depth > 3}]}}", ["exclude[0].reason: this key is required"]),
+    "an expression without a reason": (
+        "studies: {one: {exclude: [{when: depth > 3}]}}",
+        ["exclude[0].reason: this key is required"],
+    ),
     "a deep expression": (
         f"studies: {{one: {{exclude: [{{when: '{'-' * 1500}1 == 1', reason: so}}]}}}}",
         ["studies.one.exclude[0].when:", "nested more than 50 deep"],
@@ -147,14 +173,19 @@ MISTAKES: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "a bomb of merge keys": (
         "a: &a {x: 1, y: 2}\n"
-        + "".join(f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 9)}]}}\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+        + "".join(
+            f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 9)}]}}\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+        ),
         ["more than 100000 keys, values and items, with aliases followed"],
     ),
     "an alias of itself": ("base: &a {activation: *a}", ["*a stands within itself (line 1)"]),
     "an alias of nothing": ("base: *nowhere", ["not YAML:", "undefined alias"]),
     "a merge of a number": ("base: {<<: 3}", ["not YAML:", "mapping"]),
     "a Python object": ("title: !!python/object:os.system {}", ["not YAML:", "python/object:os.system"]),
-    "a Python call": ("title: !!python/object/apply:os.system ['true']", ["not YAML:", "python/object/apply:os.system"]),
+    "a Python call": (
+        "title: !!python/object/apply:os.system ['true']",
+        ["not YAML:", "python/object/apply:os.system"],
+    ),
     "a Python name": ("title: !!python/name:os.system", ["not YAML:", "python/name:os.system"]),
     "a tag of one's own": ("title: !mine x", ["not YAML:", "'!mine'"]),
     "a tag that does not fit": ("base: {depth: !!bool five}", ["not YAML:", "a value does not fit its tag", "five"]),
@@ -181,20 +212,35 @@ MISTAKES: dict[str, tuple[str | bytes, list[str]]] = {
     "half a character": ('title: "\\ud800"', ["not YAML:"]),
     "a terminal's commands": ('"\\e[2Jtitle": x', ["\\x1b[2Jtitle: unknown key"]),
     "a line in a key": ('"a\\n  - b": x', ["a\\n  - b: unknown key"]),
-    "text turned round": ('base: {activation: "\\u202eulер"}', ["base.activation:", "\\u202e"]),
+    "text turned round": ('base: {activation: "\\u202euler"}', ["base.activation:", "\\u202e"]),
     "no ASCII in a study's name": ("studies: {größe: {question: Q, grid: {depth: [1]}}}", ["größe", "pattern"]),
     # --- classes and files of one's own
-    "a module that there is not": ("base: {activation: 'nowhere.at_all:Bend'}", ["base.activation:", "there is no module nowhere"]),
+    "a module that there is not": (
+        "base: {activation: 'nowhere.at_all:Bend'}",
+        ["base.activation:", "there is no module nowhere"],
+    ),
     "no class": ("base: {activation: 'json:dumps'}", ["base.activation:", "json:dumps is no class"]),
-    "another class": ("base: {activation: 'json:JSONDecoder'}", ["base.activation:", "is not a subclass of trainability.api.Activation"]),
-    "a path as a module": ("base: {activation: '../../tmp/x:Bend'}", ["base.activation:", "expected a module and a class in it"]),
-    "a call as a class": ("base: {activation: \"os:system('x')\"}", ["base.activation:", "expected a module and a class in it"]),
-    "claims that are not there": ("claims: [nowhere.yaml]", ["nowhere.yaml: cannot be read (No such file or directory)"]),
+    "another class": (
+        "base: {activation: 'json:JSONDecoder'}",
+        ["base.activation:", "is not a subclass of trainability.api.Activation"],
+    ),
+    "a path as a module": (
+        "base: {activation: '../../tmp/x:Bend'}",
+        ["base.activation:", "expected a module and a class in it"],
+    ),
+    "a call as a class": (
+        "base: {activation: \"os:system('x')\"}",
+        ["base.activation:", "expected a module and a class in it"],
+    ),
+    "claims that are not there": (
+        "claims: [nowhere.yaml]",
+        ["nowhere.yaml: cannot be read (No such file or directory)"],
+    ),
     "claims in a folder": ("claims: ['']", ["cannot be read (Is a directory)"]),
     "claims without an end": ("claims: [/dev/zero]", ["/dev/zero: larger than 500000 bytes"]),
     "claims with braces": ("claims: ['{x}.yaml']", ["claims[0]:", "a path without { and }"]),
     "claims with a NUL in their name": ('claims: ["a\\0b"]', ["a\\x00b: cannot be read"]),
-}  # fmt: skip
+}
 
 
 def test_the_good_one_is_good(tmp_path: Path) -> None:
@@ -216,6 +262,22 @@ def test_mistake_is_one_clear_message(name: str, tmp_path: Path, capsys: pytest.
     for part in parts:
         assert part in message
     assert len(message) < 3000
+
+
+@pytest.mark.parametrize("name", ["a bomb of aliases", "a bomb of merge keys", "claims without an end"])
+def test_what_would_fill_the_memory_does_not(name: str, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text(GOOD)
+    bad.write_text(str(MISTAKES[name][0]))
+    program = (
+        "import resource, sys; from trainability.cli import main; status = main(sys.argv[1:]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**10); sys.exit(status)"
+    )
+    words = [sys.executable, "-c", program, "check", "--configfile", str(good), str(bad)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert int(done.stdout) < 400, "MB"
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,11 @@ def no_file(folder: Path) -> None:
 # By name: what is done to MNIST's files, whether the pins are changed with them, and what the message must say.
 IDX: dict[str, tuple[Change, bool, list[str]]] = {
     "a truncated gzip": (put(IMAGES, gzip.compress(bytes(500))[:-9]), False, [IMAGES, "which do not unpack"]),
-    "gzip of something else": (put(IMAGES, gzip.compress(b"x" * 99)), False, ["which unpack to 99 bytes", "Put the pub"]),
+    "gzip of something else": (
+        put(IMAGES, gzip.compress(b"x" * 99)),
+        False,
+        ["which unpack to 99 bytes", "Put the pub"],
+    ),
     "a gzip bomb": (put(LABELS, gzip.compress(bytes(10**7))), False, [f"which unpack to {8 + TRAIN + 1} bytes"]),
     "a wrong checksum": (put(LABELS, header(2049, TRAIN) + bytes(TRAIN)), False, [LABELS, "with SHA-256", "Expected"]),
     "an empty file": (put(LABELS, b""), False, [LABELS, "it has 0 bytes"]),
@@ -76,7 +80,11 @@ IDX: dict[str, tuple[Change, bool, list[str]]] = {
     "no file": (no_file, False, ["a file is missing, looked for", TEST_IMAGES]),
     "a folder in its place": (a_folder, False, ["a file is missing, looked for", LABELS]),
     "a link to itself": (a_loop, False, ["a file is missing, looked for", LABELS]),
-    "a wrong magic number": (put(LABELS, header(2050, TRAIN) + bytes(TRAIN)), True, ["magic number 2050, expected 2049"]),
+    "a wrong magic number": (
+        put(LABELS, header(2050, TRAIN) + bytes(TRAIN)),
+        True,
+        ["magic number 2050, expected 2049"],
+    ),
     "numbers of another type": (
         put(IMAGES, header(0x0D03, TRAIN, 28, 28) + bytes(TRAIN * 784 * 4)),
         True,
@@ -96,8 +104,12 @@ IDX: dict[str, tuple[Change, bool, list[str]]] = {
     "a byte too few": (put(LABELS, header(2049, TRAIN) + bytes(TRAIN - 1)), True, ["has 67 bytes when unpacked"]),
     "a byte too many": (put(LABELS, header(2049, TRAIN) + bytes(TRAIN + 1)), True, ["has 69 bytes when unpacked"]),
     "a header cut short": (put(LABELS, header(2049)[:3]), True, ["magic number"]),
-    "a label out of range": (put(LABELS, header(2049, TRAIN) + b"\x0a" * TRAIN), True, ["has the label 10, expected 0 to"]),
-}  # fmt: skip
+    "a label out of range": (
+        put(LABELS, header(2049, TRAIN) + b"\x0a" * TRAIN),
+        True,
+        ["has the label 10, expected 0 to"],
+    ),
+}
 
 
 @pytest.mark.parametrize("name", IDX)
@@ -213,31 +225,65 @@ def described(content: bytes, folder: Path, **changes: Any) -> None:
 COMPRESSED = io.BytesIO()
 np.savez_compressed(COMPRESSED, x=np.zeros(10**6, np.uint8))
 ARRAYS: dict[str, tuple[bytes, dict[str, Any], list[str]]] = {
-    "pickled objects": (npz(**GOOD | {"train_labels": np.array([Bomb()], object)}), {}, ["holds no arrays", "allow_pickle"]),
+    "pickled objects": (
+        npz(**GOOD | {"train_labels": np.array([Bomb()], object)}),
+        {},
+        ["holds no arrays", "allow_pickle"],
+    ),
     "no archive": (b"not a zip", {}, ["holds no arrays (File is not a zip file)"]),
     "one array alone": (b"\x93NUMPY\x01\x00", {}, ["holds no arrays"]),
     "an archive of text": (npz()[:-1] or b"", {}, ["holds no arrays"]),
     "a compressed bomb": (COMPRESSED.getvalue(), {}, ["holds no arrays", "unpacks to 1000128 bytes"]),
-    "an array that is missing": (npz(train_images=GOOD["train_images"]), {}, ["does not describe a data set", "train_labels"]),
+    "an array that is missing": (
+        npz(train_images=GOOD["train_images"]),
+        {},
+        ["does not describe a data set", "train_labels"],
+    ),
     "an array too many": (npz(**GOOD, extra=np.zeros(1)), {}, ["does not describe a data set", "extra"]),
-    "arrays of floats": (npz(**GOOD | {"train_images": np.zeros((12, 8, 8))}), {}, ["train_images are float64[12, 8, 8]"]),
-    "labels of text": (npz(**GOOD | {"test_labels": np.array(["a"] * 12)}), {}, ["test_labels are <U1[12], expected uint8[12]"]),
-    "images of another shape": (npz(**GOOD | {"test_images": np.zeros((12, 9, 9), np.uint8)}), {}, ["[12, 9, 9], expected"]),
-    "fewer labels": (npz(**GOOD | {"train_labels": np.zeros(11, np.uint8)}), {}, ["train_labels are uint8[11], expected"]),
-    "a label out of range": (npz(**GOOD | {"train_labels": np.full(12, 10, np.uint8)}), {}, ["has the label 10, expected 0 to 9"]),
-    "a manifest without arrays": (npz(**GOOD), {"arrays": None}, ["its manifest describes no file of this folder: None"]),
+    "arrays of floats": (
+        npz(**GOOD | {"train_images": np.zeros((12, 8, 8))}),
+        {},
+        ["train_images are float64[12, 8, 8]"],
+    ),
+    "labels of text": (
+        npz(**GOOD | {"test_labels": np.array(["a"] * 12)}),
+        {},
+        ["test_labels are <U1[12], expected uint8[12]"],
+    ),
+    "images of another shape": (
+        npz(**GOOD | {"test_images": np.zeros((12, 9, 9), np.uint8)}),
+        {},
+        ["[12, 9, 9], expected"],
+    ),
+    "fewer labels": (
+        npz(**GOOD | {"train_labels": np.zeros(11, np.uint8)}),
+        {},
+        ["train_labels are uint8[11], expected"],
+    ),
+    "a label out of range": (
+        npz(**GOOD | {"train_labels": np.full(12, 10, np.uint8)}),
+        {},
+        ["has the label 10, expected 0 to 9"],
+    ),
+    "a manifest without arrays": (
+        npz(**GOOD),
+        {"arrays": None},
+        ["its manifest describes no file of this folder: None"],
+    ),
     "a manifest that is elsewhere": (
         npz(**GOOD),
         {"arrays": {"file": "../../etc/passwd", "bytes": 1, "sha256": "0" * 64}},
         ["describes no file of this folder", "../../etc/passwd"],
     ),
     "a manifest with another size": (
-        npz(**GOOD), {"arrays": {"file": "splits.npz", "bytes": 1, "sha256": "0" * 64}}, ["bytes, expected 1. Delete the folder"],
+        npz(**GOOD),
+        {"arrays": {"file": "splits.npz", "bytes": 1, "sha256": "0" * 64}},
+        ["bytes, expected 1. Delete the folder"],
     ),
     "a manifest without classes": (npz(**GOOD), {"classes": None}, ["does not describe a data set"]),
     "a manifest with a shape of text": (npz(**GOOD), {"image_shape": "8x8"}, ["does not describe a data set"]),
     "a manifest with sizes of text": (npz(**GOOD), {"sizes": "many"}, ["does not describe a data set"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ARRAYS)

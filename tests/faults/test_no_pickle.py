@@ -49,9 +49,8 @@ def _called(node: ast.Call) -> Iterator[str]:
     if name in NEVER:
         yield name
     refuses = given.get("allow_pickle")
-    if (name in ("np.load", "numpy.load") or refuses) and not (
-        isinstance(refuses, ast.Constant) and refuses.value is False
-    ):
+    refused = isinstance(refuses, ast.Constant) and refuses.value is False
+    if (name in ("np.load", "numpy.load") or refuses) and not refused:
         yield f"{name}, and not allow_pickle=False"
     if name == "yaml.load" and dotted(given.get("Loader", ast.Constant(None))) not in SAFE_LOADERS:
         yield name

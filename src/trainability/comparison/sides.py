@@ -129,8 +129,8 @@ def _record(path: Path) -> dict[str, Any]:
     content = files.load_json(path)
     if content.get("schema") != record.SCHEMA:
         raise files.CorruptFileError(
-            f"{path} has schema {content.get('schema')!r}, this version reads {record.SCHEMA}. Compare with the version "
-            "that wrote it, or run snakemake with this one to train its cells again."
+            f"{path} has schema {content.get('schema')!r}, this version reads {record.SCHEMA}. Compare with the "
+            "version that wrote it, or run snakemake with this one to train its cells again."
         )
     record.check(content, path)
     return content
