@@ -1,4 +1,4 @@
-"""A real Slurm on this machine alone, for the tests: one node, a partition with a GPU that is none, all on loopback.
+"""A real Slurm on this machine alone, for the tests: one node, with two GPUs that are none, all on loopback.
 
 The daemons run in the foreground as children of the test, with a state folder, ports and a munge key of their own. Only
 the configuration has to be where every Slurm command looks for it, /etc/slurm: Snakemake's plugin takes the variable
@@ -55,8 +55,8 @@ SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:1 State=UNKNOWN
-PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE OverTimeLimit=0 State=UP
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:2 State=UNKNOWN
+PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
 """
 
@@ -120,7 +120,8 @@ class Slurm:
         text = TEMPLATE.format(**values, cpus=os.cpu_count(), memory=MEMORY)
         (self.folder / "slurm.conf").write_text(text)
         # A device file is all that Slurm wants of a GPU.
-        (self.folder / "gres.conf").write_text(f"NodeName={host} Name=gpu File=/dev/null\n")
+        devices = "".join(f"NodeName={host} Name=gpu File=/dev/{name}\n" for name in ("null", "zero"))
+        (self.folder / "gres.conf").write_text(devices)
         CONFIGURATION.parent.mkdir(exist_ok=True)
         for link in _links():
             link.unlink(missing_ok=True)
