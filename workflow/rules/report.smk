@@ -14,10 +14,12 @@ rule report:
         records=expand("results/cells/{cell}/record.json", cell=CELLS),
         datasets=expand("results/data/{dataset}/dataset.json", dataset=DATASETS),
         preprocessings=sorted({f"results/data/{cell.inputs}/preprocessing.json" for cell in CELLS.values()}),
-        sources=expand(
-            f"{workflow.basedir}/report/{{file}}",
-            file=["template.html.j2", "style.css", "script.js", "references.yaml"],
-        ),
+        sources=[
+            workflow.source_path("../../report/template.html.j2"),
+            workflow.source_path("../../report/style.css"),
+            workflow.source_path("../../report/script.js"),
+            workflow.source_path("../../report/references.yaml"),
+        ],
     output:
         report(
             "results/report.html",
@@ -40,10 +42,10 @@ rule report:
         workers.run(
             "report",
             config=input.config,
-            tables="results/tables",
-            figures="results/figures",
-            cells="results/cells",
-            data="results/data",
+            tables=Path(input.config).parent,
+            figures=Path(input.figures[0]).parent,
+            cells=Path(input.records[0]).parents[1],
+            data=Path(input.config).parents[1] / "data",
             sources=Path(input.sources[0]).parent,
             snakemake=params.command,
             out=output[0],
@@ -53,12 +55,13 @@ rule report:
 
 
 # Without an output it is made anew whenever it is asked for. Another snakemake that runs keeps the folder locked; the
-# command that this one calls needs no lock.
+# command that this one calls needs no lock. It reads whatever is there, so it runs where that is.
 rule report_partial:
     input:
         config="results/tables/config.json",
     log:
         "results/logs/report_partial.log",
+    localrule: True
     conda:
         "../envs/trainability.yaml"
     threads: 1
