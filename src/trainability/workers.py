@@ -82,6 +82,15 @@ _idle: list[Worker] = []
 _lock = threading.Lock()
 
 
+def folders(config: str, *names: str) -> dict[str, Path]:
+    """Folders of the results to which `config` belongs, tables/config.json there, as options: `logs/train` is `logs`.
+
+    On another machine the results lie where Snakemake has brought what a rule declares.
+    """
+    results = Path(config).parents[1]
+    return {name.partition("/")[0]: results / name for name in names}
+
+
 def run(*words: object, log: object, benchmark: str, **options: object) -> None:
     """Carry out `trainability WORD --option=VALUE... WORDS...` in a warm worker, its output in the file `log`.
 

@@ -1,6 +1,7 @@
 # Needs: the records of all cells. Promises: results/tables/, tidy tables of runs, cells, learning curves and layer
 # health at the selected learning rates, and of verdicts on statements; results/figures/, each figure as SVG and PDF
 # with the CSV behind it and its caption.
+# Where files are is told by those that are declared: on a cluster without a common file system it is no folder of ours.
 from trainability import figures
 
 
@@ -29,8 +30,8 @@ rule tables:
         workers.run(
             "tables",
             config=input.config,
-            cells="results/cells",
-            out="results/tables",
+            cells=Path(input.records[0]).parents[1],
+            out=Path(output[0]).parent,
             log=log,
             benchmark="results/benchmarks/tables.jsonl",
         )
@@ -40,7 +41,7 @@ rule claims:
     input:
         tables=expand("results/tables/{table}.parquet", table=["runs", "cells"]),
         config="results/tables/config.json",
-        claims=CLAIM_FILES,
+        claims=[workflow.source_path("../../report/claims.yaml"), *SETTINGS.claims],
         analyses=expand("results/analyses/{name}.csv", name=ANALYSES),
     output:
         expand("results/tables/{table}.csv", table=["claims", "evidence"]),
@@ -60,9 +61,8 @@ rule claims:
             "--",
             *input.claims,
             config=input.config,
-            tables="results/tables",
-            analyses="results/analyses",
-            out="results/tables",
+            **workers.folders(input.config, "tables", "analyses"),
+            out=Path(output[0]).parent,
             log=log,
             benchmark="results/benchmarks/claims.jsonl",
         )
@@ -101,10 +101,9 @@ rule figure:
             "figure",
             wildcards.figure,
             config=input.config,
-            tables="results/tables",
-            data="results/data",
+            **workers.folders(input.config, "tables", "data"),
             captions=input.captions,
-            out="results/figures",
+            out=Path(output.caption).parent,
             log=log,
             benchmark=f"results/benchmarks/figure/{wildcards.figure}.jsonl",
         )

@@ -15,8 +15,7 @@ try:
     SETTINGS = configuration.read(config)
     PLAN = plan.make_plan(SETTINGS)
     # The statements to judge: the textbook's, and those of the user.
-    CLAIM_FILES = [f"{workflow.basedir}/report/claims.yaml", *SETTINGS.claims]
-    claims.gather(SETTINGS, PLAN, Path(CLAIM_FILES[0]))
+    claims.gather(SETTINGS, PLAN, Path(workflow.basedir) / "report/claims.yaml")
 except configuration.ConfigError as error:
     raise WorkflowError(str(error)) from None
 

@@ -4,6 +4,9 @@
 from trainability import explorer
 from trainability.figures import FIGURES
 
+# What the page is made of.
+PAGE = ["template.html.j2", "style.css", "script.js", "references.yaml", *explorer.SOURCES]
+
 
 rule report:
     input:
@@ -19,10 +22,7 @@ rule report:
         verified=lambda _: [
             path for path in expand("results/cells/{cell}/verified.json", cell=CELLS) if os.path.exists(path)
         ],
-        sources=expand(
-            f"{workflow.basedir}/report/{{file}}",
-            file=["template.html.j2", "style.css", "script.js", "references.yaml", *explorer.SOURCES],
-        ),
+        sources=[workflow.source_path(f"../../report/{file}") for file in PAGE],
     output:
         report(
             "results/report.html",
@@ -46,11 +46,7 @@ rule report:
         workers.run(
             "report",
             config=input.config,
-            tables="results/tables",
-            figures="results/figures",
-            cells="results/cells",
-            data="results/data",
-            logs="results/logs/train",
+            **workers.folders(input.config, "tables", "figures", "cells", "data", "logs/train"),
             sources=Path(input.sources[0]).parent,
             snakemake=params.command,
             out=output[0],
@@ -60,12 +56,13 @@ rule report:
 
 
 # Without an output it is made anew whenever it is asked for. Another snakemake that runs keeps the folder locked; the
-# command that this one calls needs no lock.
+# command that this one calls needs no lock. It reads whatever is there, so it runs where that is.
 rule report_partial:
     input:
         config="results/tables/config.json",
     log:
         "results/logs/report_partial.log",
+    localrule: True
     conda:
         "../envs/trainability.yaml"
     threads: 1

@@ -18,7 +18,7 @@ rule train:
     resources:
         mem_mb=2000,
         runtime=60,
-        gpu=int(SETTINGS.device == "cuda"),
+        gpu=1 if SETTINGS.device == "cuda" else None,  # a GPU that is 0 would be one for some of Snakemake's executors
     params:
         cell=lambda wildcards: plan.named(CELLS, wildcards.cell).canonical,
         device=SETTINGS.device,
