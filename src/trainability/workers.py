@@ -82,13 +82,13 @@ _idle: list[Worker] = []
 _lock = threading.Lock()
 
 
-def folders(config: str, *names: str) -> dict[str, Path]:
-    """Folders of the results to which `config` belongs, tables/config.json there, as options: `logs/train` is `logs`.
+def results(config: str, *names: str) -> dict[str, Path]:
+    """The configuration and folders of the results that it belongs to, as options; the folder `logs/train` is `logs`.
 
-    On another machine the results lie where Snakemake has brought what a rule declares.
+    `config` is tables/config.json of the results. On another machine they lie where Snakemake has brought it.
     """
-    results = Path(config).parents[1]
-    return {name.partition("/")[0]: results / name for name in names}
+    folder = Path(config).parents[1]
+    return {"config": Path(config), **{name.partition("/")[0]: folder / name for name in names}}
 
 
 def run(*words: object, log: object, benchmark: str, **options: object) -> None:

@@ -45,8 +45,7 @@ rule report:
     run:
         workers.run(
             "report",
-            config=input.config,
-            **workers.folders(input.config, "tables", "figures", "cells", "data", "logs/train"),
+            **workers.results(input.config, "tables", "figures", "cells", "data", "logs/train"),
             sources=Path(input.sources[0]).parent,
             snakemake=params.command,
             out=output[0],
