@@ -63,11 +63,12 @@ class Registry(Generic[C]):
             except foreign.ForeignError as error:
                 raise PydanticCustomError("foreign", "{problem}", {"problem": str(error)}) from None
         if name not in self._components:
+            shown = name.encode(errors="backslashreplace").decode()  # JSON can hold half a character, messages cannot
             allowed = ", ".join(self) + (", and classes of your own as module:Class" if self.base else "")
             raise PydanticCustomError(
                 "unknown_name",
                 "no {noun} is called {name}: {suggestion}known are {allowed}",
-                {"noun": self.noun, "name": name, "suggestion": suggest(name, self), "allowed": allowed},
+                {"noun": self.noun, "name": shown, "suggestion": suggest(name, self), "allowed": allowed},
             )
         return self._components[name]
 
