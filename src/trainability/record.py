@@ -86,7 +86,7 @@ def write(
         "parameters": json.loads(cell.canonical),
         "selected_learning_rate": selected,
         "selected_edge": edge,
-        "digest": _digest(runs, selected, edge, manifest),
+        "digest": digest_of(runs, selected, edge, manifest),
         "network": _network(cell, outcome, data),
         "runs": runs,
         "hashes": {
@@ -126,7 +126,7 @@ def load(folder: Path) -> dict[str, Any]:
             f"{path} has schema {content.get('schema')!r}, this version reads {SCHEMA}. {_mend(folder)}"
         )
     check(content, path)
-    found = _digest(content["runs"], content["selected_learning_rate"], content["selected_edge"], content["tables"])
+    found = digest_of(content["runs"], content["selected_learning_rate"], content["selected_edge"], content["tables"])
     if found != content["digest"]:
         raise files.CorruptFileError(
             f"{path} was altered: its results have the digest {found}, expected {content['digest']}. {_mend(folder)}"
@@ -146,7 +146,8 @@ def check(content: dict[str, Any], path: Path) -> None:
         ) from None
 
 
-def _digest(runs: list[dict[str, Any]], selected: float, edge: str, manifest: dict[str, Any]) -> str:
+def digest_of(runs: list[dict[str, Any]], selected: float, edge: str, manifest: dict[str, Any]) -> str:
+    """SHA-256 of all results: the figures of the runs, the chosen rate and its edge, and what describes the tables."""
     return files.checksum(json.dumps([runs, selected, edge, manifest], sort_keys=True).encode())
 
 
