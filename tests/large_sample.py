@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from report_sample import Sample
 
-from trainability import health, plan, schedule, tables
+from trainability import health, plan, record, schedule, tables
 
 GRID: dict[str, Any] = {
     "preprocessing": ["raw", "center", "standardize", "minmax", "unit"],
@@ -60,7 +60,7 @@ class LargeSample(Sample):
         self.tables.mkdir(parents=True)
         for name, table in {"runs": runs, "cells": cells, "curves": curves, "layers": layers}.items():
             table.to_parquet(self.tables / f"{name}.parquet", index=False)
-        self._record(runs, cells)
+        self._record(cells)
         self._judge(runs, cells)
         self._illustrate()
         return self
@@ -166,9 +166,9 @@ class LargeSample(Sample):
     def _bounds(self, name: str, values: np.ndarray, width: np.ndarray) -> dict[str, np.ndarray]:
         return {name: values, f"{name}_low": values - width, f"{name}_high": values + width}
 
-    def _record(self, runs: pd.DataFrame, cells: pd.DataFrame) -> None:
+    def _record(self, cells: pd.DataFrame) -> None:
         template = {
-            "schema": 2,
+            "schema": record.SCHEMA,
             "versions": {"torch": "2"},
             "hardware": {"processor": "none"},
             "threads": 1,
@@ -176,23 +176,25 @@ class LargeSample(Sample):
         }
         self.logs.mkdir(parents=True)
         for key, rate, seconds in zip(self.keys, cells["learning_rate"], cells["train_seconds"], strict=True):
-            digest = self.rng.bytes(32).hex()
+            drawn = self.rng.bytes(32).hex()
+            own = [{"seed": seed, "learning_rate": rate, "selected": True} for seed in range(SEEDS)]
+            parts = {name: {"sha256": self.rng.bytes(32).hex()} for name in ("curves", "layers")}
             content = template | {
                 "cell": key,
                 "parameters": json.loads(self.plan[key].cell.canonical),
                 "selected_learning_rate": rate,
                 "selected_edge": "",
-                "digest": digest,
+                "digest": record.digest_of(own, rate, "", parts),
                 "network": NETWORK | {"probe_examples": 256},
-                "runs": [],
-                "hashes": {"config": digest[::-1], "data": digest[:16] * 4, "code": "0123456789abcdef"},
+                "runs": own,
+                "hashes": {"config": drawn[::-1], "data": drawn[:16] * 4, "code": "0123456789abcdef"},
                 "times": {
                     "started": "2026-01-01T00:00:00+00:00",
                     "ended": "2026-01-01T00:01:00+00:00",
                     "train_seconds": round(seconds, 3),
                     "measure_seconds": round(seconds / 10, 3),
                 },
-                "tables": {name: {"sha256": self.rng.bytes(32).hex()} for name in ("curves", "layers")},
+                "tables": parts,
             }
             folder = self.cells / key
             folder.mkdir(parents=True)

@@ -114,6 +114,7 @@ def downloaded(page: Any, button: Any, folder: Path) -> tuple[str, bytes]:
 def behind(figure: Any) -> list[list[str]]:
     """The table behind a figure, unfolded."""
     figure.locator("summary", has_text="Numbers").click()
+    figure.locator("details tr").first.wait_for()  # laid out once it is unfolded, by an event of its own
     rows = figure.locator("details tr").all()
     return [[text.strip() for text in row.locator("th, td").all_inner_texts()] for row in rows]
 
