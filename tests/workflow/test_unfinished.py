@@ -113,7 +113,7 @@ def test_while_a_workflow_runs_and_after_it_failed(run: Run) -> None:
                 ),
                 job,
             )
-            assert "1 of 3 cells, 1 jobs failed or stopped" in run.command()
+            assert "1 of 3 cells, 1 job failed or stopped" in run.command()
             assert "1 of 3 cells are done (1 running and 1 failed)" in run.page
             assert "lock" in run.snakemake("--force", "report_partial", status=1).lower()
         finally:

@@ -53,11 +53,12 @@ def edited(project: Project) -> Any:
 def test_default_experiment_is_planned(project: Project, tmp_path: Path) -> None:
     fresh = Project(tmp_path)
     jobs = fresh.jobs(config="")
-    cells = included(make_plan(load([ROOT / "config.yaml"])))
+    settings = load([ROOT / "config.yaml"])
+    cells = included(make_plan(settings))
     assert jobs["train"] == len(cells) > 100
     assert (jobs["plan"], jobs["tables"], jobs["claims"], jobs["report"]) == (1, 1, 1, 1)
     assert jobs["data"] == len({cell.dataset for cell in cells.values()})
-    assert jobs["analyse"] == 5
+    assert jobs["analyse"] == len(settings.analyses) == 6
     assert not (fresh.work / "results").exists(), "a dry run writes nothing"
 
 
