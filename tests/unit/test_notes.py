@@ -42,7 +42,8 @@ def test_an_exception_is_a_failure(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_process_has_stopped(tmp_path: Path, number: int) -> None:
     program = (
-        "import os, sys, time\nfrom pathlib import Path\nfrom trainability import notes\n"
+        "import os, signal, sys, time\nfrom pathlib import Path\nfrom trainability import notes\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what a shell starts in the background ignores it
         "with notes.kept(Path(sys.argv[1])):\n    print('begun', flush=True)\n    time.sleep(60)\n"
     )
     log = tmp_path / "log"

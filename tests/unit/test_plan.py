@@ -185,7 +185,7 @@ class TestPlan:
         # convolutional: 2 architectures with 3 normalizations, of 3 activations, and of ReLU with augmentation
         assert len(cells) == 18 + 32 - 4 + 1 + 2 * 3 * (3 + 1)
         assert {"cnn", "residual_cnn"} <= {c.architecture.name for c in cells}
-        assert {cell.dataset.label for cell in cells} == {"cifar10(train_examples=10000, validation_examples=1000)"}
+        assert {cell.dataset.label for cell in cells} == {"cifar10(train_examples=10000, validation_examples=500)"}
         assert {"channel_standardize", "zca_whiten", "contrast(zca=0.1)"} <= {c.preprocessing.label for c in cells}
 
     def test_conditioning_compares_every_preprocessing_on_all_condition_numbers(self) -> None:
