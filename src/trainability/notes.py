@@ -79,3 +79,11 @@ def began(log: Path) -> float | None:
         return path_of(log).stat().st_mtime
     except FileNotFoundError:
         return None
+
+
+def tail(log: Path, most: int) -> list[str]:
+    """The last lines of a job's log, `most` at the most; none if there is no log."""
+    try:
+        return log.read_text(encoding="utf-8", errors="replace").splitlines()[-most:]
+    except FileNotFoundError:
+        return []

@@ -155,11 +155,7 @@ def data_checksum(manifest: Path) -> str | None:
 
 def tail(log: Path) -> str:
     """The last lines of a log; none if there is no log."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return ""
-    return "\n".join(lines[-TAIL:])
+    return "\n".join(notes.tail(log, TAIL))
 
 
 def _cell(

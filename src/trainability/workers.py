@@ -130,7 +130,7 @@ def _shown(command: list[str]) -> str:
 
 
 def _tail(path: Path) -> str:
-    return "\n".join("    " + line for line in path.read_text(errors="replace").splitlines()[-12:])
+    return "\n".join("    " + line for line in notes.tail(path, 12))
 
 
 def _serve() -> None:

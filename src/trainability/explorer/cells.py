@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trainability import notes
 from trainability.explorer import metrics, packing
 from trainability.explorer.packing import Column, Part
 from trainability.report.catalogue import rerun
@@ -180,17 +181,8 @@ def _facts(material: Material, key: str, logs: Path) -> dict[str, Any]:
             ["Train it again and bring tables and report up to date.", rerun(material, key).replace(" -f ", " -R ")],
             ["Train it again beside its record and compare the two, bit by bit.", verify(material, key)],
         ],
-        "log": _tail(logs / f"{key}.log"),
+        "log": notes.tail(logs / f"{key}.log", LOG_LINES),
     }
-
-
-def _tail(path: Path) -> list[str]:
-    """The last lines of a log; none where it was not kept."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-    return lines[-LOG_LINES:]
 
 
 def _columns(table: pd.DataFrame) -> dict[str, Array]:
