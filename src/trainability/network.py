@@ -18,6 +18,7 @@ from torch import Tensor
 from trainability import blueprint, seeding
 from trainability.blueprint import LayerPlan
 from trainability.cell import Cell
+from trainability.checkpoints import State
 from trainability.hidden import Hidden, Shortcut, Stream
 from trainability.linear import Convolution, Linear, Output
 from trainability.normalizers import Normalizer
@@ -56,6 +57,7 @@ class Network:
         self.head = (MeanHead if self.plan.mean_head else FlatHead)(self.plan.head)
         output = LayerPlan(blueprint.Grid(1, 1, self.plan.head_features), classes)
         self.output = Output(*self._weights(cell, len(self.hidden) + 1, output, 1, 0.0))
+        self.state = self._state()
 
     @property
     def width(self) -> int:
@@ -72,6 +74,15 @@ class Network:
         """Which of `parameters` receive weight decay: the weights of the linear maps."""
         flags = [index == 0 for layer in self.hidden for index in range(len(layer.parameters))]
         return [*flags, True, False]
+
+    def _state(self) -> State:
+        """What training changes here: parameters, what normalizers remember of earlier steps, generators."""
+        parts = [
+            part for layer in self.hidden for part in (layer.before, layer.after, layer.linear.standardizer) if part
+        ]
+        kept = [*self.parameters, *(tensor for part in parts for tensor in remembered(part))]
+        distinct = {id(tensor): tensor for tensor in kept}
+        return [*distinct.values(), *(generator for draws in self.draws for generator in draws.generators)]
 
     def renew(self) -> None:
         """Draw what is random in the next training step."""
@@ -173,6 +184,11 @@ class Network:
             biases.append(np.hstack([cell.init.bias(one, start) for one in maps]))
         weight, bias = (torch.from_numpy(np.stack(parts)).to(self._like)[self.of_seed] for parts in (weights, biases))
         return weight, bias.unsqueeze(1)
+
+
+def remembered(normalizer: object) -> list[Tensor]:
+    """The tensors that a normalizer starts with: what it remembers it changes in place there (docs/components.md)."""
+    return [value for value in vars(normalizer).values() if isinstance(value, Tensor) and value.numel()]
 
 
 def loss_gradient(logits: Tensor, one_hot: Tensor) -> Tensor:
