@@ -136,8 +136,22 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     arrays = files.unpack(files.read(path, RESTART), path, RESTART)
     expected = arrays.pop(CHECKSUM, None)
     if expected is None or not np.array_equal(expected, _checksum(arrays)):
-        raise files.CorruptFileError(f"{path} does not have the SHA-256 that it should have. {RESTART}")
-    return json.loads(arrays.pop(ABOUT).tobytes()), arrays
+        raise files.CorruptFileError(f"{path} does not have the SHA-256 that it names. {RESTART}")
+    try:
+        about = json.loads(arrays.pop(ABOUT).tobytes())
+    except (KeyError, ValueError, RecursionError):
+        about = None
+    match about:
+        case {
+            "identity": dict(),
+            "stack": int(),
+            "step": int(),
+            "seconds": float(),
+            "started": str(),
+            "resumed": int(),
+        }:
+            return about, arrays
+    raise files.CorruptFileError(f"{path} does not say what it is a checkpoint of. {RESTART}")
 
 
 def _values(live: Tensor | torch.Generator) -> NDArray[Any]:

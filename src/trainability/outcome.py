@@ -28,9 +28,9 @@ class History:
     `curves` holds the columns of CURVES as [E, R], for E evaluations at `steps`; `layers` the columns of
     health.COLUMNS as [P, L, R], for L hidden layers and the P evaluations at `probed`. The training figures are those
     of the probe set with batch statistics, NaN between probes. `test` holds the columns of TEST as [R], after the last
-    step; `lost_at` [R] is the first step with a loss that was not finite, 0 where there is none; `looking` the seconds
-    that all this took. The room is taken at the start: small tensors kept between large passing ones would fragment
-    the heap, by a gigabyte in a cell.
+    step; `lost_at` [R] is the first step with a loss that was not finite, 0 where there is none; `looking` is how many
+    seconds measuring all this took. The room is taken at the start: small tensors kept between large passing ones
+    would fragment the heap, by a gigabyte in a cell.
     """
 
     def __init__(self, total: int, layers: int, runs: int, device: torch.device | str = "cpu") -> None:
