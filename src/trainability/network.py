@@ -187,8 +187,14 @@ class Network:
 
 
 def remembered(normalizer: object) -> list[Tensor]:
-    """The tensors that a normalizer starts with: what it remembers it changes in place there (docs/components.md)."""
-    return [value for value in vars(normalizer).values() if isinstance(value, Tensor) and value.numel()]
+    """The tensors that a normalizer starts with, in attributes, lists, normalizers of its own.
+
+    What it remembers it changes in place there (docs/components.md).
+    """
+    if isinstance(normalizer, Tensor):
+        return [normalizer] if normalizer.numel() else []
+    inside = normalizer if isinstance(normalizer, list | tuple) else vars(normalizer).values()
+    return [t for value in inside if isinstance(value, Tensor | list | tuple | Normalizer) for t in remembered(value)]
 
 
 def loss_gradient(logits: Tensor, one_hot: Tensor) -> Tensor:
