@@ -103,20 +103,23 @@ def _preprocess(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from trainability import devices, prepared, record, training
+    from trainability import checkpoints, devices, prepared, record, training
+
+    def report(line: str) -> None:
+        print(line, flush=True)
 
     cell = _read(Cell.from_canonical, arguments.cell)
     manifest, arrays = prepared.load(arguments.data)
-    print(f"{cell.key}: {len(cell.runs)} runs", flush=True)
-    started, clock = _now(), time.perf_counter()
+    report(f"{cell.key}: {len(cell.runs)} runs")
+    kept = checkpoints.Checkpoints(arguments.out, record.origin(cell, manifest), _now(), report)
     try:
-        outcome = training.train(
-            cell, arrays, manifest["classes"], device=arguments.device, report=lambda line: print(line, flush=True)
-        )
+        outcome = training.train(cell, arrays, manifest["classes"], device=arguments.device, report=report, kept=kept)
     except devices.DeviceError as error:
         raise config.ConfigError([str(error)]) from None
-    seconds = time.perf_counter() - clock
-    content = record.write(arguments.out, cell, outcome, manifest, {"started": started, "ended": _now()}, seconds)
+    seconds = kept.seconds
+    times = {"started": kept.started, "ended": _now()} | ({"resumed": kept.resumed} if kept.resumed else {})
+    content = record.write(arguments.out, cell, outcome, manifest, times, seconds)
+    kept.remove()
     counts = {status: outcome.status.count(status) for status in ("ok", "diverged", "stalled")}
     print(f"{seconds:.1f} s; {counts}; selected learning rate {content['selected_learning_rate']}")
 

@@ -10,7 +10,7 @@ import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +20,34 @@ class CorruptFileError(Exception):
     """A file is missing, truncated or altered; the message names it, what was expected and how to mend it."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that a reader, or a power cut, sees the old file or the new one, never a part."""
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A stream whose content takes the place of the file `path` when the body ends.
+
+    A reader, or a power cut, sees the old file or the new one, never a part; if the body fails the old one stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    with replacing(path) as stream:
+        stream.write(content)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that was written in one of these ways, and what killed processes have left of it."""
+    for one in (path, *path.parent.glob(f".{path.name}.*.tmp")):
+        one.unlink(missing_ok=True)
 
 
 def checksum(content: bytes) -> str:
@@ -109,7 +125,11 @@ def read_described(manifest: Any, folder: Path, mend: str) -> bytes:
 def load_arrays(manifest: Any, folder: Path) -> dict[str, NDArray[Any]]:
     """Read back what `save_arrays` described, after checking size and SHA-256; no pickled object is ever loaded."""
     mend = f"Delete the folder {folder} and run snakemake: it will be made again."
-    content = read_described(manifest, folder, mend)
+    return unpack(read_described(manifest, folder, mend), folder / manifest["file"], mend)
+
+
+def unpack(content: bytes, path: Path, mend: str) -> dict[str, NDArray[Any]]:
+    """The arrays of an uncompressed .npz, the content of the file `path`; no pickled object is ever loaded."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             size = sum(part.file_size for part in archive.infolist())
@@ -118,4 +138,4 @@ def load_arrays(manifest: Any, folder: Path) -> dict[str, NDArray[Any]]:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except Exception as error:  # of a malformed archive: almost anything
-        raise CorruptFileError(f"{folder / manifest['file']} holds no arrays ({error}). {mend}") from None
+        raise CorruptFileError(f"{path} holds no arrays ({error}). {mend}") from None

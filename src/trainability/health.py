@@ -69,7 +69,8 @@ class Monitor:
             batch_targets,
         )
         self.buffers = [torch.zeros_like(parameter) for parameter in network.parameters]
-        self.ever_dead: list[Tensor | None] = [None] * len(network.hidden)
+        weights = [layer.linear.weight for layer in network.hidden]
+        self.ever_dead = [torch.zeros_like(weight[:, 0], dtype=torch.bool) for weight in weights]  # all its state
 
     def measure(self) -> tuple[dict[str, Tensor], Tensor]:
         """The columns of UNITS, SIGNALS and QUANTILES as [layers, R], and the probe's logits [R, N, classes]."""
@@ -94,9 +95,7 @@ class Monitor:
         highest, flat = _slopes(layer)
         steepest = layer.activation.steepest
         dead = highest <= DEAD * steepest
-        ever = self.ever_dead[index]
-        ever = dead if ever is None else ever | dead
-        self.ever_dead[index] = ever
+        ever = self.ever_dead[index].logical_or_(dead)
         known = flat * 0.0  # NaN for a run that was lost, of which nothing is known
         return {
             "dead_fraction": _share(dead) + known,

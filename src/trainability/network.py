@@ -19,6 +19,7 @@ from torch.nn.functional import pad
 from trainability import blueprint, seeding
 from trainability.blueprint import LayerPlan
 from trainability.cell import Cell
+from trainability.checkpoints import State
 from trainability.hidden import Hidden, Shortcut, Stream
 from trainability.linear import Convolution, Linear, Output, columns
 from trainability.normalizers import Normalizer
@@ -57,6 +58,7 @@ class Network:
         self.head = (MeanHead if self.plan.mean_head else FlatHead)(self.plan.head)
         output = LayerPlan(blueprint.Grid(1, 1, self.plan.head_features), classes)
         self.output = Output(*self._weights(cell, len(self.hidden) + 1, output, 1, 0.0))
+        self.state = self._state()
 
     @property
     def width(self) -> int:
@@ -73,6 +75,15 @@ class Network:
         """Which of `parameters` receive weight decay: the weights of the linear maps."""
         flags = [index == 0 for layer in self.hidden for index in range(len(layer.parameters))]
         return [*flags, True, False]
+
+    def _state(self) -> State:
+        """What training changes here: parameters, what normalizers remember of earlier steps, generators."""
+        parts = [
+            part for layer in self.hidden for part in (layer.before, layer.after, layer.linear.standardizer) if part
+        ]
+        kept = [*self.parameters, *(tensor for part in parts for tensor in remembered(part))]
+        distinct = {id(tensor): tensor for tensor in kept}
+        return [*distinct.values(), *(generator for draws in self.draws for generator in draws.generators)]
 
     def renew(self) -> None:
         """Draw what is random in the next training step."""
@@ -186,6 +197,17 @@ def targets(labels: Tensor, classes: int, dtype: torch.dtype, smoothing: float =
     """
     one_hot = torch.nn.functional.one_hot(labels, classes).to(dtype)
     return pad(one_hot * (1.0 - smoothing) + smoothing / classes, (0, columns(classes) - classes))
+
+
+def remembered(normalizer: object) -> list[Tensor]:
+    """The tensors that a normalizer starts with, in attributes, lists, normalizers of its own.
+
+    What it remembers it changes in place there (docs/components.md).
+    """
+    if isinstance(normalizer, Tensor):
+        return [normalizer] if normalizer.numel() else []
+    inside = normalizer if isinstance(normalizer, list | tuple) else vars(normalizer).values()
+    return [t for value in inside if isinstance(value, Tensor | list | tuple | Normalizer) for t in remembered(value)]
 
 
 def loss_gradient(logits: Tensor, targets: Tensor) -> Tensor:

@@ -48,6 +48,11 @@ class Update:
         self.factor = 1.0  # that `descent` is made with
 
     @property
+    def state(self) -> list[Tensor]:
+        """What steps leave for later ones here, beside the parameters and, if there is a `carry`, the buffers."""
+        return [tensor for kept in self.kept for tensor in kept]
+
+    @property
     def carry(self) -> float:
         """Share of the old buffer that the backward pass keeps when it adds the new gradient."""
         return 0.0

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from trainability import health, schedule
+from trainability.blueprint import Blueprint
 from trainability.network import Network
 
 DIVERGED_FACTOR = 3.0  # a final training loss above this multiple of the initial one is a divergence
@@ -18,6 +19,7 @@ CHANCE_DEVIATIONS = 3.09  # standard errors above chance (one-sided 0.1 %) that 
 VALIDATION = ("validation_loss", "validation_accuracy")
 TRAIN = ("train_loss", "train_accuracy")
 CURVES = TRAIN + VALIDATION
+TEST = ("test_loss", "test_accuracy")
 
 
 class History:
@@ -25,15 +27,33 @@ class History:
 
     `curves` holds the columns of CURVES as [E, R], for E evaluations at `steps`; `layers` the columns of
     health.COLUMNS as [P, L, R], for L hidden layers and the P evaluations at `probed`. The training figures are those
-    of the probe set with batch statistics, NaN between probes. The room is taken at the start: small tensors kept
-    between large passing ones would fragment the heap, by a gigabyte in a cell.
+    of the probe set with batch statistics, NaN between probes. `test` holds the columns of TEST as [R], after the last
+    step; `lost_at` [R] is the first step with a loss that was not finite, 0 where there is none; `looking` is how many
+    seconds measuring all this took. The room is taken at the start: small tensors kept between large passing ones
+    would fragment the heap, by a gigabyte in a cell.
     """
 
     def __init__(self, total: int, layers: int, runs: int, device: torch.device | str = "cpu") -> None:
         self.steps, self.probed = schedule.evaluations(total), schedule.probes(total)
-        curves, health_shape = (len(self.steps), runs), (len(self.probed), layers, runs)
-        self.curves = {name: torch.full(curves, torch.nan, device=device) for name in CURVES}
-        self.layers = {name: torch.full(health_shape, torch.nan, device=device) for name in health.COLUMNS}
+
+        def unknown(names: Sequence[str], *shape: int) -> dict[str, Tensor]:
+            return {name: torch.full((*shape, runs), torch.nan, device=device) for name in names}
+
+        self.curves = unknown(CURVES, len(self.steps))
+        self.layers = unknown(health.COLUMNS, len(self.probed), layers)
+        self.test = unknown(TEST)
+        self.lost_at = torch.zeros(runs, dtype=torch.long, device=device)
+        self.looking = torch.zeros((), dtype=torch.float64)
+
+    @property
+    def of_runs(self) -> list[Tensor]:
+        """All that belongs to runs, [..., R]."""
+        return [*self.curves.values(), *self.layers.values(), *self.test.values(), self.lost_at]
+
+    @property
+    def state(self) -> list[Tensor]:
+        """All of it, as it stands."""
+        return [*self.of_runs, self.looking]
 
     def enter(self, step: int, names: Sequence[str], figures: Sequence[Tensor]) -> None:
         """Put down the figures [R] of an evaluation, for the columns `names` of `curves`."""
@@ -47,14 +67,17 @@ class History:
         for name, values in layers.items():
             self.layers[name][probe] = values
 
-    @classmethod
-    def join(cls, parts: Sequence[History]) -> History:
-        """The history of all runs of several stacks that were trained alike, on the CPU."""
-        joined = cls.__new__(cls)
-        joined.steps, joined.probed = parts[0].steps, parts[0].probed
-        joined.curves = {name: torch.cat([part.curves[name] for part in parts], -1).cpu() for name in CURVES}
-        joined.layers = {name: torch.cat([part.layers[name] for part in parts], -1).cpu() for name in health.COLUMNS}
-        return joined
+    def enter_end(self, test: Sequence[Tensor], lost_at: Tensor) -> None:
+        """Put down the test figures [R] after the last step, and when runs were lost."""
+        for name, values in zip(TEST, test, strict=True):
+            self.test[name].copy_(values)
+        self.lost_at.copy_(lost_at)
+
+    def take_over(self, part: History, runs: slice) -> None:
+        """Put down the whole history of some of the runs, of a stack trained on whatever device."""
+        for whole, values in zip(self.of_runs, part.of_runs, strict=True):
+            whole[..., runs] = values
+        self.looking += part.looking
 
 
 class Ending(NamedTuple):
@@ -67,7 +90,11 @@ class Ending(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Trained runs: their history, their last step's test figures, how each ended, and their networks by stack."""
+    """Trained runs: their history, their last step's test figures, and how each ended.
+
+    `networks` are those that were trained here, by stack: not those of stacks that a process finished before it was
+    killed.
+    """
 
     runs: list[tuple[int, float]]
     steps_per_epoch: int
@@ -76,6 +103,8 @@ class Outcome:
     test_loss: Tensor  # [R]
     test_accuracy: Tensor  # [R]
     endings: list[Ending]
+    plan: Blueprint
+    stacks: int
     networks: list[Network]
     device: str  # as devices.describe says it
     looking: float  # seconds of all evaluations and probes
@@ -85,31 +114,15 @@ class Outcome:
         """Of each run: ok, diverged or stalled."""
         return [ending.status for ending in self.endings]
 
-    @classmethod
-    def join(cls, parts: Sequence[Outcome]) -> Outcome:
-        """The outcome of all runs of several stacks, in their order."""
-        return cls(
-            runs=[run for part in parts for run in part.runs],
-            steps_per_epoch=parts[0].steps_per_epoch,
-            probe_examples=parts[0].probe_examples,
-            history=History.join([part.history for part in parts]),
-            test_loss=torch.cat([part.test_loss for part in parts]).cpu(),
-            test_accuracy=torch.cat([part.test_accuracy for part in parts]).cpu(),
-            endings=[ending for part in parts for ending in part.endings],
-            networks=[network for part in parts for network in part.networks],
-            device=parts[0].device,
-            looking=sum(part.looking for part in parts),
-        )
 
-
-def judge(history: History, lost_at: Tensor, validation_labels: Tensor) -> list[Ending]:
-    """How each run ended; `lost_at` [R] is the first step with a loss that was not finite, 0 where there is none."""
+def judge(history: History, validation_labels: Tensor) -> list[Ending]:
+    """How each run ended."""
     initial, final = history.curves["train_loss"][[0, -1]].tolist()
     best = history.curves["validation_accuracy"].amax(0).tolist()
     chance = chance_within_noise(validation_labels)
     total = history.steps[-1]
     endings = []
-    for run, lost in enumerate(lost_at.tolist()):
+    for run, lost in enumerate(history.lost_at.tolist()):
         ending = Ending("ok")
         if lost:
             ending = Ending("diverged", "non-finite loss", lost)

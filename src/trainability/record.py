@@ -89,6 +89,18 @@ def write(
         "digest": digest_of(runs, selected, edge, manifest),
         "network": _network(cell, outcome, data),
         "runs": runs,
+        **origin(cell, data),
+        "device": outcome.device,
+        "times": times | {"train_seconds": round(seconds, 3), "measure_seconds": round(outcome.looking, 3)},
+        "tables": manifest,
+    }
+    files.save_json(folder / "record.json", record)
+    return record
+
+
+def origin(cell: Cell, data: dict[str, Any]) -> dict[str, Any]:
+    """What the bits of a training here and now depend on, beside its device; `data` as for `write`."""
+    return {
         "hashes": {
             "config": files.checksum(cell.canonical.encode()),
             "data": data["arrays"]["sha256"],
@@ -97,12 +109,7 @@ def write(
         "versions": provenance.software(),
         "hardware": provenance.hardware(),
         "threads": 1,
-        "device": outcome.device,
-        "times": times | {"train_seconds": round(seconds, 3), "measure_seconds": round(outcome.looking, 3)},
-        "tables": manifest,
     }
-    files.save_json(folder / "record.json", record)
-    return record
 
 
 def read(folder: Path) -> Record:
@@ -221,16 +228,16 @@ def _runs(outcome: Outcome, selected: float) -> list[dict[str, Any]]:
 
 
 def _network(cell: Cell, outcome: Outcome, data: dict[str, Any]) -> dict[str, Any]:
-    net = outcome.networks[0]
+    plan = outcome.plan
     return {
-        "features": net.plan.layers[0].sees.features,
+        "features": plan.layers[0].sees.features,
         "classes": data["classes"],
-        "units": net.width,
-        "parameters": net.plan.parameters,
-        "flops_per_example": net.plan.flops_per_example,
+        "units": plan.width,
+        "parameters": plan.parameters,
+        "flops_per_example": plan.flops_per_example,
         "steps_per_epoch": outcome.steps_per_epoch,
         "probe_examples": outcome.probe_examples,
-        "stacks": len(outcome.networks),
+        "stacks": outcome.stacks,
     }
 
 

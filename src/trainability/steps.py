@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 from trainability import clipping, devices, seeding
 from trainability.augmentations import Indices
 from trainability.cell import Cell
+from trainability.checkpoints import State
 from trainability.network import Mode, Network, loss_gradient
 
 
@@ -41,6 +42,11 @@ class Step:
         """Take step `number`, counted from 1, on the rows `batch` [S, B] of each of the stack's S seeds."""
         self.prepare(batch, number)
         self.program()
+
+    @property
+    def state(self) -> State:
+        """What steps leave for later ones, beside the network's; the rest is written by `prepare`."""
+        return [*(self.buffers if self.update.carry else ()), *self.update.state, self.lost_at]
 
     def prepare(self, batch: Tensor, number: int) -> None:
         """Write all that distinguishes this step from any other."""

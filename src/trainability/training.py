@@ -8,6 +8,8 @@ epoch no example is left out for good.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,8 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainability import devices, health, seeding, stacks, steps
+from trainability import blueprint, devices, health, seeding, stacks, steps
 from trainability.cell import Cell
+from trainability.checkpoints import Checkpoints, Position, State
 from trainability.network import Mode, Network, targets
 from trainability.outcome import TRAIN, VALIDATION, History, Outcome, judge
 from trainability.prepared import Arrays
@@ -34,11 +37,12 @@ def train(
     device: str = "cpu",
     together: int | None = None,
     report: Callable[[str], None] = lambda line: None,
+    kept: Checkpoints | None = None,
 ) -> Outcome:
     """Train all runs of a cell, or the given ones, in stacks of at most `together` runs, by default a measured number.
 
-    `report` receives a line of progress per evaluation. Divergence and stalls are outcomes, not errors. Raises
-    devices.DeviceError.
+    `report` receives a line of progress per evaluation. With checkpoints `kept` the training goes on where an earlier
+    one was killed, to the same bits. Divergence and stalls are outcomes, not errors. Raises devices.DeviceError.
     """
     runs = cell.runs if runs is None else runs
     where = devices.find(device)
@@ -46,27 +50,64 @@ def train(
     parts = stacks.split(runs, together or stacks.most_runs(cell, features, classes, where))
     with devices.reproducible(where):
         data = _Data(arrays, classes, cell.label_smoothing, dtype, where)
-        outcomes = []
-        for number, part in enumerate(parts, start=1):
+        history = History(len(data.y) // cell.batch_size * cell.epochs, cell.depth, len(runs))
+        found = kept and kept.find(stacks=parts, dtype=str(dtype), device=devices.describe(where))
+        if kept and found:
+            kept.restore("history", history.state)
+        networks, last = [], 0
+        for number, part in enumerate(parts):
+            first, last = last, last + len(part)
+            if found and number < found.stack:
+                continue
             if len(parts) > 1:
-                report(f"stack {number} of {len(parts)}: {len(part)} runs")
-            outcomes.append(_train_stack(_Stack(cell, data, part), report))
-    return Outcome.join(outcomes)
+                report(f"stack {number + 1} of {len(parts)}: {len(part)} runs")
+            stack = _Stack(cell, data, part)
+            if kept and found and number == found.stack:
+                kept.restore("stack", stack.state)
+                stack.taken = found.step
+                report(f"resumed at step {stack.taken}/{history.steps[-1]}")
+            _train_stack(stack, report, functools.partial(_keep, kept, history, stack, number))
+            history.take_over(stack.history, slice(first, last))
+            networks.append(stack.network)
+    return Outcome(
+        runs=runs,
+        steps_per_epoch=len(data.y) // cell.batch_size,
+        probe_examples=len(data.y[: cell.probe_examples]),
+        history=history,
+        test_loss=history.test["test_loss"],
+        test_accuracy=history.test["test_accuracy"],
+        endings=judge(history, data.validation[1]),
+        plan=blueprint.draw(cell, features, classes),
+        stacks=len(parts),
+        networks=networks,
+        device=devices.describe(where),
+        looking=history.looking.item(),
+    )
 
 
-def _train_stack(stack: _Stack, report: Callable[[str], None]) -> Outcome:
+def _train_stack(stack: _Stack, report: Callable[[str], None], keep: Callable[[], None]) -> None:
+    """Take the steps of a stack that are not taken yet; between steps `keep` may write down its state."""
     evaluated, probed = set(stack.history.steps), set(stack.history.probed)
-    report(stack.look(0))
-    step = 0
-    for epoch in range(stack.cell.epochs):
-        for batch in stack.batches(epoch):
-            step += 1
-            if step in probed or step + 1 in probed:  # the probe compares the last two updates
-                stack.trail.append(stack.hidden_weights())
-            stack.step(batch, step)
-            if step in evaluated:
-                report(stack.look(step))
-    return stack.outcome()
+    if not stack.taken:
+        report(stack.look(0))
+    begun, within = divmod(stack.taken, stack.steps_per_epoch)
+    batches = itertools.chain.from_iterable(map(stack.batches, range(begun, stack.cell.epochs)))
+    for step, batch in enumerate(itertools.islice(batches, within, None), start=stack.taken + 1):
+        if step in probed or step + 1 in probed:  # the probe compares the last two updates
+            stack.trail.append(stack.hidden_weights())
+        stack.step(batch, step)
+        stack.taken = step
+        if step in evaluated:
+            report(stack.look(step))
+        if step + 1 not in probed:  # there half of the trail is made
+            keep()
+    stack.end()
+
+
+def _keep(kept: Checkpoints | None, history: History, stack: _Stack, number: int) -> None:
+    """Write down where the training is if it is time for that."""
+    if kept and kept.due():
+        kept.save(Position(number, stack.taken), history=history.state, stack=stack.state)
 
 
 class _Data:
@@ -102,7 +143,12 @@ class _Stack:
         self.monitor = health.Monitor(self.network, x[probe], x[first], data.targets[first])
         self.history = History(total, cell.depth, len(runs), x.device)
         self.trail: deque[list[Tensor]] = deque(maxlen=2)  # hidden weights before the last two steps, if probed soon
-        self.looking = 0.0  # seconds
+        self.taken = 0  # steps
+
+    @property
+    def state(self) -> State:
+        """All that its remaining steps depend on, save the trail: that is renewed before every probe."""
+        return [*self.network.state, *self.step.state, *self.monitor.ever_dead, *self.history.state]
 
     def batches(self, epoch: int) -> Iterator[Tensor]:
         """Indices [S, B] into the training split for each of the stack's S seeds, step by step."""
@@ -121,7 +167,7 @@ class _Stack:
         if step in self.history.probed:
             self._probe(step)
         line = self._evaluate(step)
-        self.looking += time.perf_counter() - clock
+        self.history.looking += time.perf_counter() - clock
         return line
 
     def _probe(self, step: int) -> None:
@@ -147,21 +193,11 @@ class _Stack:
         ]
         return score(torch.cat(logits, 1), y)
 
-    def outcome(self) -> Outcome:
+    def end(self) -> None:
+        """Complete the history after the last step."""
         clock = time.perf_counter()
-        test_loss, test_accuracy = self._score(*self.data.test)
-        return Outcome(
-            runs=self.runs,
-            steps_per_epoch=self.steps_per_epoch,
-            probe_examples=len(self.probe_y),
-            history=self.history,
-            test_loss=test_loss,
-            test_accuracy=test_accuracy,
-            endings=judge(self.history, self.step.lost_at, self.data.validation[1]),
-            networks=[self.network],
-            device=devices.describe(self.data.x.device),
-            looking=self.looking + time.perf_counter() - clock,
-        )
+        self.history.enter_end(self._score(*self.data.test), self.step.lost_at)
+        self.history.looking += time.perf_counter() - clock
 
 
 def score(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -75,8 +75,20 @@ def with_kind(kind: Any, **properties: Any) -> Normalization:
     return type("Broken", (MeanOnly,), body | changed)()
 
 
-def test_base_of_the_broken_ones_passes() -> None:
-    assert not failures(MeanOnly())
+class Within(Centred):
+    """Its memory is that of another normalizer, in a list."""
+
+    def __init__(self, runs: int, units: int, like: Tensor) -> None:
+        super().__init__(runs, units, like)
+        self.inside = [Centred(runs, units, like)]
+
+    def standardize(self, x: Tensor, mode: Mode) -> Tensor:
+        return self.inside[0].standardize(x, mode)
+
+
+@pytest.mark.parametrize("kind", [Centred, Within])
+def test_base_of_the_broken_ones_passes(kind: Any) -> None:
+    assert not failures(with_kind(kind))
 
 
 @pytest.mark.parametrize(
@@ -208,6 +220,20 @@ class NewMean(Centred):
         return super().standardize(x, Mode.PROBE if mode is Mode.TRAIN else mode)
 
 
+class Late(Centred):
+    """Makes the tensor of its memory in the first step."""
+
+    late: Tensor | None = None
+
+    def standardize(self, x: Tensor, mode: Mode) -> Tensor:
+        mean = x.mean(1, keepdim=True)
+        if mode is Mode.TRAIN:
+            self.late = mean.clone() if self.late is None else self.late.lerp_(mean, 0.1)
+        if mode is Mode.EVALUATE and self.late is not None:
+            return x - self.late
+        return x - mean if mode is not Mode.EVALUATE else x.clone()
+
+
 class Counts(Centred):
     """An average over all steps: the number of steps is one of Python's, which a replay does not know."""
 
@@ -267,6 +293,7 @@ class BatchInEvaluation(Centred):
         ),
         (with_kind(NewMean), "What training remembers", "puts new objects in the place of normal or mean: use lerp_"),
         (with_kind(Counts), "What training remembers", "steps"),
+        (with_kind(Late), "What training remembers", "in none of the tensors that the object has when it is made"),
         (with_kind(MixesRuns, absorbs_bias=False), "A run has", "it mixes runs, or torch sums in another order"),
         (with_kind(Centred, of_batch=False), "An example's result", "alone in PROBE, of x"),
         (with_kind(BatchInEvaluation), "An example's result", "alone in EVALUATE, of x"),

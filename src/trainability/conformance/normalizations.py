@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from trainability import network
 from trainability.conformance import backward
 from trainability.conformance.comparing import farthest, not_finite, same
 from trainability.conformance.normalizing import RUNS, Layer, different, layers, results, wide
@@ -101,7 +102,7 @@ def undisturbed(normalization: Normalization) -> Iterator[str]:
 
 
 def state_in_place(normalization: Normalization) -> Iterator[str]:
-    """What training remembers is in tensors that it changes in place: a recorded step can be replayed."""
+    """What training remembers is in tensors that it changes in place: steps can be replayed, trainings resumed."""
     for layer in layers(normalization):
         normalizer = layer.trained()
         before = dict(vars(normalizer))
@@ -112,6 +113,8 @@ def state_in_place(normalization: Normalization) -> Iterator[str]:
         vars(normalizer).update(before)
         if not same(normalizer.forward(layer.x(4), Mode.EVALUATE), remembered):
             yield f"a step puts new objects in the place of {' or '.join(changed)}: use lerp_, copy_, add_"
+        elif not same(_resumed(layer).forward(layer.x(4), Mode.EVALUATE), remembered):
+            yield "a step remembers something that is in none of the tensors that the object has when it is made"
 
 
 def runs_apart(normalization: Normalization) -> Iterator[str]:
@@ -195,6 +198,17 @@ STAGES = (
         finite,
     ),
 )
+
+
+def _resumed(layer: Layer) -> Normalizer:
+    """A normalizer that has not seen three steps, but what a checkpoint after them holds of another one."""
+    trained, resumed = layer.fresh(), layer.fresh()
+    kept = [*trained.parameters, *network.remembered(trained)]
+    layer.train(trained)
+    trained.forward(layer.x(3), Mode.TRAIN)
+    for mine, saved in zip([*resumed.parameters, *network.remembered(resumed)], kept, strict=True):
+        mine.copy_(saved)
+    return resumed
 
 
 def _parameters(layer: Layer, normalizer: Normalizer) -> Iterator[str]:

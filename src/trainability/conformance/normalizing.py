@@ -76,11 +76,15 @@ class Layer:
     def trained(self, runs: slice = slice(None)) -> Normalizer:
         """A normalizer of some of the runs after two steps, its parameters moved in place as an optimiser does."""
         normalizer = self.fresh(len(range(RUNS)[runs]))
+        self.train(normalizer, runs)
+        return normalizer
+
+    def train(self, normalizer: Normalizer, runs: slice = slice(None)) -> None:
+        """Two steps of a normalizer of some of the runs, with its parameters moved in place before."""
         for number, parameter in enumerate(normalizer.parameters):
             parameter.add_(0.3 * self.normal(50 + number, RUNS, *parameter.shape[1:])[runs])
         for number in (1, 2):
             normalizer.forward(self.x(number)[runs], Mode.TRAIN)
-        return normalizer
 
 
 def layers(normalization: Normalization, dtype: torch.dtype = torch.float64) -> Iterator[Layer]:
