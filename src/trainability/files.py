@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -10,7 +11,7 @@ import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +21,48 @@ class CorruptFileError(Exception):
     """A file is missing, truncated or altered; the message names it, what was expected and how to mend it."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that a reader, or a power cut, sees the old file or the new one, never a part."""
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A stream whose content takes the place of the file `path` when the body ends.
+
+    A reader, or a power cut, sees the old file or the new one, never a part; if the body fails the old one stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
+    temporary = temporary_of(path)
+    with open_alone(temporary) as stream:
+        try:
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    with replacing(path) as stream:
+        stream.write(content)
+
+
+def temporary_of(path: Path) -> Path:
+    """Where a file is written before it takes its place: one name, so that whoever comes next finds what is left."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def open_alone(temporary: Path) -> IO[bytes]:
+    """Open a temporary file, empty and locked; waits for another writer, and takes over what a killed one left."""
+    while True:
+        stream = os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT, 0o666), "wb")
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        # Meanwhile the other writer may have put the file in its place; a name that is gone is another file too.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samefile(temporary, stream.fileno()):
+                stream.truncate()
+                return stream
+        stream.close()
 
 
 def checksum(content: bytes) -> str:
