@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +20,7 @@ from project import ROOT, Project
 
 from trainability import files, notes, tables
 
+NOTE = ".unfinished.json"
 LIMIT = 240  # seconds that a run of Snakemake may take, on a machine with other things to do
 
 # An activation whose training does what the name of a file in the working directory says; one cell gets hold of each.
@@ -129,9 +130,15 @@ class Grid(Project):
             found[str(path.relative_to(self.results))] = files.checksum(content)
         return found
 
+    def at_work(self) -> list[str]:
+        """The rules of the jobs that are carried out."""
+        logs = [path.with_name(path.name.removesuffix(NOTE) + ".log") for path in self.results.glob(f"logs/**/*{NOTE}")]
+        running = [log.relative_to(self.results / "logs") for log in logs if notes.read(log) == notes.Note("running")]
+        return [path.parts[0].removesuffix(".log") for path in running]
+
     def leftovers(self) -> list[str]:
         """Temporary files, and notes of jobs that are not finished."""
-        names = (".*.tmp", "*.unfinished.json")
+        names = (".*.tmp", f"*{NOTE}")
         return [str(path.relative_to(self.work)) for name in names for path in self.work.rglob(name)]
 
 
@@ -215,8 +222,8 @@ class Run:
 class Ledger:
     """The cells that Snakemake has called finished, over all its runs in one folder."""
 
-    def __init__(self) -> None:
-        self.finished: set[str] = set()
+    def __init__(self, finished: Iterable[str] = ()) -> None:
+        self.finished = set(finished)
 
     def enter(self, run: Run) -> None:
         """Add a run that has ended; none of the cells that were finished may have been trained again."""
@@ -240,11 +247,8 @@ def orphans(grid: Grid, run: Run | None, seconds: float = 30) -> dict[int, str]:
 
 def training_notes(grid: Grid) -> dict[str, notes.Note | None]:
     """The notes of trainings by cell, of those that have one."""
-    logs = [
-        path.with_name(path.name.replace(".unfinished.json", ".log"))
-        for path in grid.results.glob("logs/train/*.unfinished.json")
-    ]
-    return {log.stem: notes.read(log) for log in logs}
+    cells = [path.name.removesuffix(NOTE) for path in grid.results.glob(f"logs/train/*{NOTE}")]
+    return {cell: notes.read(grid.results / f"logs/train/{cell}.log") for cell in cells}
 
 
 @functools.cache
