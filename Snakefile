@@ -1,5 +1,10 @@
 # The workflow as a table of contents: configuration -> plan -> data -> training -> analysis -> report.
+from pathlib import Path
+
+from snakemake.logging import logger
 from snakemake.utils import min_version
+
+from trainability import locks, timestamps
 
 min_version("9.14")
 
@@ -9,6 +14,11 @@ configfile: workflow.source_path("config.yaml")
 
 # What `snakemake --report` says first.
 report: "report/workflow.rst"
+
+
+# So that nobody has to type --unlock after a kill. A job on another machine holds nothing: its snakemake does.
+if not workflow.remote_exec and locks.hold(Path(".snakemake"), alone=workflow.nodes is None):
+    logger.info("A snakemake was killed here and left the folder locked; the lock is removed.")
 
 
 include: "workflow/rules/plan.smk"
@@ -27,6 +37,11 @@ rule all:
         # Snakemake makes nothing that only an up-to-date report would need; a record that was deleted is wanted itself.
         expand("results/cells/{cell}/record.json", cell=CELLS),
         expand("results/analyses/{analysis}.csv", analysis=ANALYSES),
+
+
+onstart:
+    if timestamps.bring_back(Path("results")):
+        logger.info("Files in results/ were from the future, made while the clock was ahead; they are of now.")
 
 
 onsuccess:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -27,15 +28,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     A reader, or a power cut, sees the old file or the new one, never a part; if the body fails the old one stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
+    temporary = temporary_of(path)
+    with open_alone(temporary) as stream:
+        try:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -44,9 +46,28 @@ def write_atomically(path: Path, content: bytes) -> None:
         stream.write(content)
 
 
+def temporary_of(path: Path) -> Path:
+    """Where a file is written before it takes its place: one name, so that whoever comes next finds what is left."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def open_alone(temporary: Path) -> IO[bytes]:
+    """Open a temporary file, empty and locked; waits for another writer, and takes over what a killed one left."""
+    while True:
+        stream = os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT, 0o666), "wb")
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        # Meanwhile the other writer may have put the file in its place; a name that is gone is another file too.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samefile(temporary, stream.fileno()):
+                stream.truncate()
+                return stream
+        stream.close()
+
+
 def remove(path: Path) -> None:
-    """Remove a file that was written in one of these ways, and what killed processes have left of it."""
-    for one in (path, *path.parent.glob(f".{path.name}.*.tmp")):
+    """Remove a file that was written in one of these ways, and what a killed process has left of it."""
+    for one in (path, temporary_of(path)):
         one.unlink(missing_ok=True)
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import os
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from trainability import files
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,8 @@ def kept(log: Path) -> Iterator[Callable[[str], None]]:
     The note appears with its lock already held, and replaces that of an earlier attempt.
     """
     path, reasons = path_of(log), list[str]()
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    with draft.open("w", encoding="utf-8") as stream:
-        with contextlib.suppress(OSError):
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    draft = files.temporary_of(path)
+    with files.open_alone(draft) as stream:
         draft.replace(path)
         try:
             yield reasons.append
@@ -53,7 +51,7 @@ def kept(log: Path) -> Iterator[Callable[[str], None]]:
                 path.unlink(missing_ok=True)
         finally:
             if reasons:
-                json.dump({"reason": "; ".join(reasons)}, stream)
+                stream.write(json.dumps({"reason": "; ".join(reasons)}).encode())
 
 
 def read(log: Path) -> Note | None:

@@ -17,6 +17,7 @@ import os
 import queue
 import resource
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -111,17 +112,25 @@ def run(*words: object, log: object, benchmark: str, **options: object) -> None:
         worker = worker or Worker()
         status = worker.run(command, path, Path(benchmark))
         if status is None:
-            ended = worker.bury()
-            failed(f"its process ended with status {ended}")
+            ended = _ending(worker.bury())
+            failed(f"its process {ended}")
         else:
             with _lock:
                 _idle.append(worker)
             if status != 0:
                 failed(f"exit status {status}")
     if status is None:
-        raise JobError(f"the worker of `{_shown(command)}` ended with status {ended}; its log is {path}")
+        raise JobError(f"the worker of `{_shown(command)}` {ended}; its log is {path}")
     if status != 0:
         raise JobError(f"`{_shown(command)}` failed with status {status}; its log is {path}:\n{_tail(path)}")
+
+
+def _ending(status: int) -> str:
+    """How a process ended, in words; `status` as subprocess gives it, negative for a signal."""
+    if status >= 0:
+        return f"ended with status {status}"
+    why = ", which is what the system does when memory runs out" if status == -signal.SIGKILL else ""
+    return f"was ended by signal {-status} ({signal.strsignal(-status)}){why}"
 
 
 def _shown(command: list[str]) -> str:
@@ -135,6 +144,7 @@ def _tail(path: Path) -> str:
 
 def _serve() -> None:
     """The far side: carry out jobs until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all processes of a terminal: end, without a traceback
     answers = os.fdopen(os.dup(1), "w")
     jobs: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin, jobs), daemon=True).start()

@@ -73,9 +73,11 @@ def test_failing_command_shows_the_end_of_its_log_and_the_worker_lives_on(tmp_pa
 def test_killed_worker_fails_its_own_job_only(tmp_path: Path) -> None:
     workers.run("check", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
     os.kill(workers._idle[0].process.pid, signal.SIGKILL)
-    with pytest.raises(JobError, match="ended with status -9"):
+    with pytest.raises(JobError, match=r"was ended by signal 9 \(Killed\), which is what the system does"):
         workers.run("check", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
-    assert notes.read(tmp_path / "log") == Note("failed", "its process ended with status -9")
+    assert notes.read(tmp_path / "log") == Note(
+        "failed", "its process was ended by signal 9 (Killed), which is what the system does when memory runs out"
+    )
     workers.run("check", log=tmp_path / "log", benchmark=str(tmp_path / "benchmark"))
 
 

@@ -38,7 +38,7 @@ def remembering(read: Callable[[Path], Record]) -> Callable[[Path], Record]:
 def watch(
     look: Callable[[], Cells],
     out: TextIO,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.monotonic,  # not the time of day, which somebody may set
     sleep: Callable[[float], object] = time.sleep,
 ) -> None:
     """Look again and again, and return when nothing is left to do or the workflow has ended."""
@@ -54,7 +54,7 @@ def watch(
                 told.add(said)
                 print(f"{CLEAR if out.isatty() else ''}{said}", file=out)
         counts = f"{done:,} of {len(cells.trained):,} cells done{_others(cells)}"
-        pace = _pace(cells, done - first, clock() - began, clock())
+        pace = _pace(cells, done - first, clock() - began)
         if out.isatty():
             print(f"{CLEAR}{counts}{pace}", end="", file=out, flush=True)
         elif counts != shown:
@@ -76,9 +76,9 @@ def _others(cells: Cells) -> str:
     return f", {summary}" if summary else ""
 
 
-def _pace(cells: Cells, done: int, seconds: float, now: float) -> str:
+def _pace(cells: Cells, done: int, seconds: float) -> str:
     rate = f"; {60 * done / seconds:.1f} cells a minute" if done > 0 and seconds > 0 else ""
-    left = status.seconds_left(cells, now)
+    left = status.seconds_left(cells)
     if not cells.progress.cells:
         return rate
     return f"{rate}; training left: {'unknown' if left is None else f'about {status.duration(left)}'}"
