@@ -24,9 +24,17 @@ rule all:
     input:
         rules.report.output,
         rules.claims.output,
-        # Snakemake makes nothing that only an up-to-date report would need; a record that was deleted is wanted itself.
-        expand("results/cells/{cell}/record.json", cell=CELLS),
-        expand("results/analyses/{analysis}.csv", analysis=ANALYSES),
+        # Snakemake makes nothing that only an up-to-date report would need; what was deleted is wanted itself, but for
+        # data, which make all cells out of date when they are made anew.
+        rules.plan.output,
+        rules.tables.output,
+        rules.tables.input.records,
+        rules.claims.input.analyses,
+        expand(rules.figure.output, figure=figures.FIGURES),
+
+
+onstart:
+    files.refuse_read_only(Path("results"))
 
 
 onsuccess:

@@ -5,7 +5,6 @@ Everything a page is rendered from is there, so that its size and its speed are 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 from report_sample import Sample
 
-from trainability import health, plan, record, schedule, tables
+from trainability import files, health, plan, record, schedule, tables
 
 GRID: dict[str, Any] = {
     "preprocessing": ["raw", "center", "standardize", "minmax", "unit"],
@@ -57,9 +56,7 @@ class LargeSample(Sample):
         runs, curves = self._runs()
         layers = self._layers(runs)
         cells = self._cells(runs)
-        self.tables.mkdir(parents=True)
-        for name, table in {"runs": runs, "cells": cells, "curves": curves, "layers": layers}.items():
-            table.to_parquet(self.tables / f"{name}.parquet", index=False)
+        tables.write({"runs": runs, "cells": cells, "curves": curves, "layers": layers}, self.tables)
         self._record(cells)
         self._judge(runs, cells)
         self._illustrate()
@@ -197,8 +194,7 @@ class LargeSample(Sample):
                 "tables": parts,
             }
             folder = self.cells / key
-            folder.mkdir(parents=True)
-            (folder / "record.json").write_text(json.dumps(content))
+            files.save_json(folder / "record.json", content)
             lines = [
                 f"step {step}/{STEPS}: validation accuracy best 0.{step:03d}" for step in schedule.evaluations(STEPS)
             ]

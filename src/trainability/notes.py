@@ -38,6 +38,7 @@ def kept(log: Path) -> Iterator[Callable[[str], None]]:
     The note appears with its lock already held, and replaces that of an earlier attempt.
     """
     path, reasons = path_of(log), list[str]()
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     with draft.open("w", encoding="utf-8") as stream:
         with contextlib.suppress(OSError):
@@ -53,7 +54,8 @@ def kept(log: Path) -> Iterator[Callable[[str], None]]:
                 path.unlink(missing_ok=True)
         finally:
             if reasons:
-                json.dump({"reason": "; ".join(reasons)}, stream)
+                with contextlib.suppress(OSError):  # a full disk: the note stays without a reason
+                    os.write(stream.fileno(), json.dumps({"reason": "; ".join(reasons)}).encode())
 
 
 def read(log: Path) -> Note | None:

@@ -1,5 +1,6 @@
 # Needs: the merged configuration. Promises: a checked plan, or one message with every mistake before any job
-# starts; results/tables/plan.csv, a row per cell; results/tables/config.json, the configuration with all defaults.
+# starts; results/tables/plan.csv, a row per cell; results/tables/config.json, the configuration with all defaults;
+# plan.json, which describes both. Every rule has such a manifest, by which its files are checked when they are read.
 import shlex
 from pathlib import Path
 
@@ -39,6 +40,7 @@ rule plan:
     output:
         table="results/tables/plan.csv",
         config="results/tables/config.json",
+        manifest="results/tables/plan.json",
     log:
         "results/logs/plan.log",
     localrule: True
