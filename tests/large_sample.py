@@ -5,6 +5,7 @@ Everything a page is rendered from is there, so that its size and its speed are 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
