@@ -34,7 +34,10 @@ rule all:
 
 
 onstart:
-    files.refuse_read_only(Path("results"))
+    try:
+        files.refuse_read_only(Path("results"))
+    except OSError as error:
+        raise WorkflowError(f"{error.filename}: {error.strerror}") from None
 
 
 onsuccess:
