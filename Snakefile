@@ -35,7 +35,7 @@ rule all:
 
 onstart:
     try:
-        files.refuse_read_only(Path("results"))
+        files.refuse_unwritable(Path("results"))
     except OSError as error:
         raise WorkflowError(f"{error.filename}: {error.strerror}") from None
 

@@ -58,6 +58,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def _reason(error: OSError, path: Path, size: int) -> str:
     """Why a file of this size cannot be written."""
+    if error.errno == errno.EISDIR:
+        return "a folder stands in its place; move it away and start again"
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error.strerror or str(error)
     room = shutil.disk_usage(path.parent)
@@ -67,7 +69,7 @@ def _reason(error: OSError, path: Path, size: int) -> str:
     )
 
 
-def refuse_read_only(folder: Path) -> None:
+def refuse_unwritable(folder: Path) -> None:
     """Raise OSError if nothing can be written in a folder or, where there is none yet, in the nearest above it."""
     nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):

@@ -145,7 +145,10 @@ def digest_of(runs: list[dict[str, Any]], selected: float, edge: str, manifest: 
 
 
 def _mend(folder: Path) -> str:
-    return f"Delete the folder {folder} and run snakemake to train the cell again."
+    return (
+        f"Delete the folder {folder} and run snakemake to train the cell again, or use `trainability rerun --outdated "
+        "--damaged` for all such cells."
+    )
 
 
 def select_rate(cell: Cell, outcome: Outcome) -> tuple[float, str]:

@@ -32,7 +32,11 @@ EXPERIMENT: dict[str, Any] = {
     "seeds": 2,
     "learning_rates": [0.1],
     "targets": [0.3],
-    "studies": {"preprocessing": {"grid": {"preprocessing": [RAW, PLAIN], "activation": ["relu"]}}},
+    "studies": {
+        "preprocessing": {
+            "grid": {"preprocessing": [RAW, PLAIN], "activation": ["relu"], "normalization": ["none"]},
+        }
+    },
     "analyses": {"born_dead": {"name": "born_dead", "depths": [2], "widths": [2], "rounds": 1, "trials": 20}},
 }
 

@@ -20,6 +20,9 @@ try:
 except configuration.ConfigError as error:
     raise WorkflowError(str(error)) from None
 
+if os.path.lexists("results") and not os.path.isdir("results"):
+    raise WorkflowError(f"{os.path.abspath('results')} is a file or a broken link, and a folder should be there")
+
 # How this experiment is run, for the commands that the report prints.
 OVERRIDES = [os.path.relpath(path) for path in workflow.overwrite_configfiles]
 COMMAND = shlex.join(["snakemake", *(["--configfile", *OVERRIDES] if OVERRIDES else [])])
