@@ -34,9 +34,20 @@ rule all:
     input:
         rules.report.output,
         rules.claims.output,
-        # Snakemake makes nothing that only an up-to-date report would need; a record that was deleted is wanted itself.
-        expand("results/cells/{cell}/record.json", cell=CELLS),
-        expand("results/analyses/{analysis}.csv", analysis=ANALYSES),
+        # Snakemake makes nothing that only an up-to-date report would need; what was deleted is wanted itself, but for
+        # data, which make all cells out of date when they are made anew.
+        rules.plan.output,
+        rules.tables.output,
+        rules.tables.input.records,
+        rules.claims.input.analyses,
+        expand(rules.figure.output, figure=figures.FIGURES),
+
+
+onstart:
+    try:
+        files.refuse_unwritable(Path("results"))
+    except OSError as error:
+        raise WorkflowError(f"{error.filename}: {error.strerror}") from None
 
 
 onstart:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from report_sample import Sample
 
-from trainability import health, plan, record, schedule, tables
+from trainability import files, health, plan, record, schedule, tables
 
 GRID: dict[str, Any] = {
     "preprocessing": ["raw", "center", "standardize", "minmax", "unit"],
@@ -57,9 +57,7 @@ class LargeSample(Sample):
         runs, curves = self._runs()
         layers = self._layers(runs)
         cells = self._cells(runs)
-        self.tables.mkdir(parents=True)
-        for name, table in {"runs": runs, "cells": cells, "curves": curves, "layers": layers}.items():
-            table.to_parquet(self.tables / f"{name}.parquet", index=False)
+        tables.write({"runs": runs, "cells": cells, "curves": curves, "layers": layers}, self.tables)
         self._record(cells)
         self._judge(runs, cells)
         self._illustrate()
@@ -197,8 +195,7 @@ class LargeSample(Sample):
                 "tables": parts,
             }
             folder = self.cells / key
-            folder.mkdir(parents=True)
-            (folder / "record.json").write_text(json.dumps(content))
+            files.save_json(folder / "record.json", content)
             lines = [
                 f"step {step}/{STEPS}: validation accuracy best 0.{step:03d}" for step in schedule.evaluations(STEPS)
             ]

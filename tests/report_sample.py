@@ -112,18 +112,16 @@ class Sample:
     def _judge(self, runs: pd.DataFrame, cells: pd.DataFrame) -> None:
         judged = outcome.tables(CLAIMS, sheets.Tables(self.settings, runs, cells, {}))
         rows = [row | DECIDED.get(row["claim"], {}) for row in judged["claims"].to_dict("records")]
-        pd.DataFrame(rows).to_csv(self.tables / "claims.csv", index=False)
-        judged["evidence"].to_csv(self.tables / "evidence.csv", index=False)
+        outcome.write({"claims": pd.DataFrame(rows), "evidence": judged["evidence"]}, self.tables)
 
     def _illustrate(self) -> None:
         for number, name in enumerate(FIGURES):
             self._draw(name, 700 if number % 2 else 300)
 
     def _draw(self, name: str, width: int) -> None:
-        self.figures.mkdir(parents=True, exist_ok=True)
-        (self.figures / f"{name}.svg").write_text(SVG.format(name=name, width=width))
         cells = plan.included(self.plan)
         rows = [f"{cell.activation.label},{n},{n + 0.123456789},{key}" for n, (key, cell) in enumerate(cells.items())]
-        (self.figures / f"{name}.csv").write_text("\n".join(["activation,step,value,cell", *rows, ""]))
+        drawn = {"svg": SVG.format(name=name, width=width), "csv": "\n".join(["activation,step,value,cell", *rows, ""])}
         words = {"name": name, "title": name, "alt": f"Alt of {name}", "caption": f"Caption of {name}"}
-        files.save_json(self.figures / f"{name}.json", words | {"section": FIGURES[name].section})
+        contents = {f"{name}.{kind}": text.encode() for kind, text in drawn.items()}
+        files.save_described(self.figures / f"{name}.json", contents, words | {"section": FIGURES[name].section})

@@ -139,7 +139,7 @@ def _analyse(arguments: argparse.Namespace) -> None:
 def _tables(arguments: argparse.Namespace) -> None:
     from trainability import tables
 
-    settings = config.read(files.load_json(arguments.config))
+    settings = plan.settings(arguments.config)
     try:
         collected = tables.collect(plan.make_plan(settings), arguments.cells, settings.targets)
     except tables.MissingCellsError as error:
@@ -149,11 +149,11 @@ def _tables(arguments: argparse.Namespace) -> None:
 
 
 def _claims(arguments: argparse.Namespace) -> None:
+    from trainability import tables
     from trainability.claims import outcome, sheets
-    from trainability.report import material
 
-    settings = config.read(files.load_json(arguments.config))
-    runs, cells = (material.read_table(arguments.tables / f"{name}.parquet") for name in ("runs", "cells"))
+    settings = plan.settings(arguments.config)
+    runs, cells = (tables.read(arguments.tables / f"{name}.parquet") for name in ("runs", "cells"))
     analyses = sheets.analysed(settings, arguments.analyses)
     judged = outcome.tables(claims.load(arguments.claims), sheets.Tables(settings, runs, cells, analyses))
     outcome.write(judged, arguments.out)
@@ -164,7 +164,7 @@ def _claims(arguments: argparse.Namespace) -> None:
 def _figure(arguments: argparse.Namespace) -> None:
     from trainability import figures
 
-    settings = config.read(files.load_json(arguments.config))
+    settings = plan.settings(arguments.config)
     planned = plan.make_plan(settings)
     figures.make(arguments.name, settings, planned, arguments.tables, arguments.data, arguments.out, arguments.captions)
 
@@ -172,7 +172,7 @@ def _figure(arguments: argparse.Namespace) -> None:
 def _report(arguments: argparse.Namespace) -> None:
     from trainability import report
 
-    settings = config.read(files.load_json(arguments.config))
+    settings = plan.settings(arguments.config)
     planned = plan.make_plan(settings)
     folders = (arguments.tables, arguments.figures, arguments.cells, arguments.data, arguments.logs, arguments.sources)
     report.render(settings, planned, *folders, arguments.out, arguments.snakemake)

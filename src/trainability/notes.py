@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ def kept(log: Path) -> Iterator[Callable[[str], None]]:
     The note appears with its lock already held, and replaces that of an earlier attempt.
     """
     path, reasons = path_of(log), list[str]()
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = files.temporary_of(path)
     with files.open_alone(draft) as stream:
         draft.replace(path)
@@ -51,7 +53,8 @@ def kept(log: Path) -> Iterator[Callable[[str], None]]:
                 path.unlink(missing_ok=True)
         finally:
             if reasons:
-                stream.write(json.dumps({"reason": "; ".join(reasons)}).encode())
+                with contextlib.suppress(OSError):  # a full disk: the note stays without a reason
+                    os.write(stream.fileno(), json.dumps({"reason": "; ".join(reasons)}).encode())
 
 
 def read(log: Path) -> Note | None:

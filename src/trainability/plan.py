@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainability import config as configuration
 from trainability import files
 from trainability.cell import FACTORS, MOST_RUNS, Cell, Factors
 from trainability.config import Config, ConfigError, Study
 from trainability.expressions import Expression, ExpressionError
 
 LARGEST_PLAN = 100_000
+MANIFEST = "plan.json"
 
 
 @dataclass
@@ -159,10 +162,21 @@ def _misshapen(cell: Cell) -> Iterator[str]:
 
 
 def write(plan: Plan, config: Config, table: Path, settings: Path, log: Path) -> None:
-    """Write the plan as CSV and the configuration, with all defaults, as JSON; say in the log how large it is."""
-    files.write_atomically(table, to_csv(plan).encode())
-    files.save_json(settings, config.model_dump(mode="json"))
+    """Write the plan as CSV and the configuration, with all defaults, as JSON, and plan.json, which describes both.
+
+    They are in one folder; the log says how large the plan is.
+    """
+    contents = {table.name: to_csv(plan).encode(), settings.name: files.to_json(config.model_dump(mode="json"))}
+    files.save_described(settings.with_name(MANIFEST), contents)
     trained = included(plan)
     runs = sum(len(cell.runs) for cell in trained.values())
     summary = f"{len(trained)} cells, {runs} runs, {len(plan) - len(trained)} cells excluded\n"
     files.write_atomically(log, summary.encode())
+
+
+def settings(path: Path, change: Callable[[Any], Any] = lambda values: values) -> Config:
+    """Read the configuration that `write` wrote, after checking it; `change` is done to it before it is understood.
+
+    Raises files.CorruptFileError or ConfigError.
+    """
+    return configuration.read(change(json.loads(files.read_beside(path.with_name(MANIFEST), path.name))))

@@ -7,6 +7,7 @@ that jobs keep (trainability/notes.py).
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,11 +28,12 @@ STATES = (RUNNING, WAITING, OUTDATED, FAILED, STOPPED, DAMAGED)
 
 @dataclass(frozen=True)
 class Job:
-    """A job of the workflow: its rule, the name of what it makes within the rule, and a file that it makes."""
+    """A job of the workflow: its rule, the name of what it makes within the rule, and two files that it makes."""
 
     rule: str
     name: str
     target: str  # below the folder of the results
+    manifest: str  # describes all of its files and is written last; below the folder of the results
 
     @property
     def log(self) -> str:
@@ -91,43 +93,45 @@ def survey(
             troubles.append(Trouble(job, note.state, note.reason, tail(results / job.log)))
     planned = included(plan)
     data = {
-        one: data_checksum(results / "data" / one / "preprocessing.json")
-        for one in {c.inputs for c in planned.values()}
+        one: data_here(results / "data" / one / "preprocessing.json") for one in {c.inputs for c in planned.values()}
     }
     here = origin_here(settings.device)
     cells, found = {}, {}
     for key, cell in planned.items():
-        expected = {**here, "data": data[cell.inputs]}
+        expected = {**here, **data[cell.inputs]}
         state, one = _cell(results / "cells" / key, expected, states.get(("train", key), WAITING), read)
         if one is None:
             cells[key] = state
         else:
             found[key] = one
-    analyses = {
-        name: states.get(("analyse", name), WAITING)
-        for name, analysis in settings.analyses.items()
-        if analysis is not None and not _analysed(results / "analyses", name, analysis.model_dump(mode="json"))
-    }
+    analyses = {}
+    for name, analysis in settings.analyses.items():
+        if analysis is not None:
+            of_job = states.get(("analyse", name), WAITING)
+            if state := _analysis(results / "analyses", name, analysis.model_dump(mode="json"), of_job):
+                analyses[name] = state
     return Progress(cells, analyses, tuple(troubles), RUNNING in states.values()), found
 
 
 def jobs(settings: Config, plan: Plan) -> Iterator[Job]:
-    """The jobs of the workflow that warm workers carry out, in its order."""
+    """The jobs of the workflow, in its order."""
     cells = included(plan)
+    yield Job("plan", "", "tables/plan.csv", "tables/plan.json")
     for slug in dict.fromkeys(cell.dataset.slug for cell in cells.values()):
-        yield Job("data", slug, f"data/{slug}/dataset.json")
+        yield Job("data", slug, f"data/{slug}/splits.npz", f"data/{slug}/dataset.json")
     for inputs in dict.fromkeys(cell.inputs for cell in cells.values()):
-        yield Job("preprocess", inputs.replace("/", "."), f"data/{inputs}/preprocessing.json")
+        folder = f"data/{inputs}"
+        yield Job("preprocess", inputs.replace("/", "."), f"{folder}/arrays.npz", f"{folder}/preprocessing.json")
     for key in cells:
-        yield Job("train", key, f"cells/{key}/record.json")
+        yield Job("train", key, f"cells/{key}/record.json", f"cells/{key}/record.json")
     for name, analysis in settings.analyses.items():
         if analysis is not None:
-            yield Job("analyse", name, f"analyses/{name}.csv")
-    yield Job("tables", "", "tables/runs.csv")
-    yield Job("claims", "", "tables/claims.csv")
+            yield Job("analyse", name, f"analyses/{name}.csv", f"analyses/{name}.json")
+    yield Job("tables", "", "tables/runs.csv", "tables/tables.json")
+    yield Job("claims", "", "tables/claims.csv", "tables/claims.json")
     for name in FIGURES:
-        yield Job("figure", name, f"figures/{name}.svg")
-    yield Job("report", "", "report.html")
+        yield Job("figure", name, f"figures/{name}.svg", f"figures/{name}.json")
+    yield Job("report", "", "report.html", "report.json")
 
 
 def origin_of(content: Mapping[str, Any]) -> dict[str, str | None]:
@@ -158,32 +162,46 @@ def tail(log: Path) -> str:
     return "\n".join(notes.tail(log, TAIL))
 
 
+def data_here(manifest: Path) -> dict[str, str | None]:
+    """What is expected of the data of a record; nothing where their manifest is damaged, for it says nothing."""
+    try:
+        return {"data": data_checksum(manifest)}
+    except files.CorruptFileError:
+        return {}
+
+
 def _cell(
     folder: Path, expected: Mapping[str, str | None], state: str, read: Callable[[Path], Record]
 ) -> tuple[str, Record | None]:
     """A cell's record if it comes from what is `expected`, else the cell's state; `state` is what its job says."""
-    path = folder / "record.json"
-    if not path.exists():
+    if not os.path.lexists(folder / "record.json"):
         return state, None
     try:
-        content = files.load_json(path)
-        if content.get("schema") != record.SCHEMA:
-            return (OUTDATED if state == WAITING else state), None
-        record.check(content, path)
-        if origin_of(content) != expected:
+        origin = origin_of(record.load(folder))
+        if any(origin[name] != value for name, value in expected.items()):
             return (OUTDATED if state == WAITING else state), None
         return "", read(folder)
+    except files.OutdatedFileError:
+        return (OUTDATED if state == WAITING else state), None
     except files.CorruptFileError:
         return (state if state == RUNNING else DAMAGED), None
 
 
-def _analysed(folder: Path, name: str, parameters: Mapping[str, Any]) -> bool:
-    """Whether an analysis' table is there, with these parameters, from the code and the torch that are here now."""
-    origin, table = folder / f"{name}.json", folder / f"{name}.csv"
-    if not (origin.exists() and table.exists()):
-        return False
-    match files.load_json(origin):
+def _analysis(folder: Path, name: str, parameters: Mapping[str, Any], state: str) -> str:
+    """The state of an analysis; empty if its table is there, from what is asked, the code and the torch of here.
+
+    `state` is what its job says.
+    """
+    origin = folder / f"{name}.json"
+    if not os.path.lexists(origin):
+        return state
+    try:
+        content = files.load_json(origin)
+        files.read_beside(origin, f"{name}.csv")
+    except files.CorruptFileError:
+        return state if state == RUNNING else DAMAGED
+    match content:
         case {"parameters": asked, "code": code, "versions": {"torch": torch}}:
             here = provenance.code_fingerprint("analyses"), provenance.version("torch")
-            return bool(asked == parameters and (code, torch) == here)
-    return False
+            return "" if asked == parameters and (code, torch) == here else state
+    return state

@@ -24,7 +24,7 @@ from trainability import files, health, provenance
 from trainability.cell import Cell
 from trainability.outcome import CURVES, Outcome
 
-SCHEMA = 3
+SCHEMA = 4
 TABLES = ("curves", "layers")
 
 
@@ -75,9 +75,8 @@ def write(
     contents = {name: _parquet(table) for name, table in tables.items()}
     manifest = {}
     for name, content in contents.items():
-        path = folder / f"{name}.parquet"
-        files.write_atomically(path, content)
-        manifest[name] = {"file": path.name, "bytes": len(content), "sha256": files.checksum(content)}
+        files.write_atomically(folder / f"{name}.parquet", content)
+        manifest[name] = files.described(f"{name}.parquet", content)
     selected, edge = select_rate(cell, outcome)
     runs = _runs(outcome, selected)
     record = {
@@ -125,14 +124,20 @@ def read(folder: Path) -> Record:
 
 
 def load(folder: Path) -> dict[str, Any]:
-    """Read a record without its tables and check it; raises files.CorruptFileError."""
+    """Read a record without its tables and check it.
+
+    Raises files.OutdatedFileError where another version wrote it, else files.CorruptFileError.
+    """
     path = folder / "record.json"
-    content = files.load_json(path)
-    if content.get("schema") != SCHEMA:
+    content = files.load_json(path, SCHEMA, _mend(folder))
+    try:
+        _Content.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
         raise files.CorruptFileError(
-            f"{path} has schema {content.get('schema')!r}, this version reads {SCHEMA}. {_mend(folder)}"
-        )
-    check(content, path)
+            f"{path} is not a whole record ({place}: {first['msg']}). {_mend(folder)}"
+        ) from None
     found = digest_of(content["runs"], content["selected_learning_rate"], content["selected_edge"], content["tables"])
     if found != content["digest"]:
         raise files.CorruptFileError(
@@ -141,25 +146,16 @@ def load(folder: Path) -> dict[str, Any]:
     return content
 
 
-def check(content: dict[str, Any], path: Path) -> None:
-    """Raise files.CorruptFileError unless a record of this version has all its parts."""
-    try:
-        _Content.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise files.CorruptFileError(
-            f"{path} is not a whole record ({place}: {first['msg']}). {_mend(path.parent)}"
-        ) from None
-
-
 def digest_of(runs: list[dict[str, Any]], selected: float, edge: str, manifest: dict[str, Any]) -> str:
     """SHA-256 of all results: the figures of the runs, the chosen rate and its edge, and what describes the tables."""
     return files.checksum(json.dumps([runs, selected, edge, manifest], sort_keys=True).encode())
 
 
 def _mend(folder: Path) -> str:
-    return f"Delete the folder {folder} and run snakemake to train the cell again."
+    return (
+        f"Delete the folder {folder} and run snakemake to train the cell again, or use `trainability rerun --outdated "
+        "--damaged` for all such cells."
+    )
 
 
 def select_rate(cell: Cell, outcome: Outcome) -> tuple[float, str]:

@@ -45,6 +45,7 @@ ESTIMATED = (
     *LAYER_MEANS,
 )
 GEOMETRIC = ("gradient_ratio", "final_gradient_ratio", "update_ratio")  # ratios that span orders of magnitude
+MANIFEST = "tables.json"
 SECONDS = ("train_seconds", "measure_seconds")  # of a cell's training, and of measuring within it
 
 
@@ -172,14 +173,22 @@ def median_largest_rates(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
-    """Write each table as Parquet, and those that people open in a spreadsheet as CSV too."""
+    """Write each table as Parquet, those that people open in a spreadsheet as CSV too, and tables.json about all."""
+    contents = {}
     for name, table in tables.items():
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False, compression="zstd")
-        files.write_atomically(folder / f"{name}.parquet", buffer.getvalue())
+        contents[f"{name}.parquet"] = buffer.getvalue()
         if name in ("runs", "cells"):
-            text = table.to_csv(index=False, lineterminator="\n")
-            files.write_atomically(folder / f"{name}.csv", text.encode())
+            contents[f"{name}.csv"] = table.to_csv(index=False, lineterminator="\n").encode()
+    files.save_described(folder / MANIFEST, contents)
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read a table that `write` wrote as Parquet, after checking it; raises files.CorruptFileError."""
+    content = files.read_beside(path.with_name(MANIFEST), path.name)
+    with files.reading(path):
+        return pd.read_parquet(io.BytesIO(content))
 
 
 def _mean(values: np.ndarray, key: str, name: str) -> Estimate:

@@ -6,6 +6,7 @@ a new one brings the report up to date.
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,12 @@ def read(folder: Path, digest: str) -> Verified | None:
     Raises files.CorruptFileError if it cannot be read.
     """
     path = folder / NAME
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     mend = f"Delete it; `trainability verify {folder.name}` makes another."
     try:
-        content = files.load_json(path)
-        if content.pop("schema") != SCHEMA:
-            raise files.CorruptFileError(f"{path} has another schema than {SCHEMA}. {mend}")
+        content = files.load_json(path, SCHEMA, mend)
+        del content["schema"]
         note = Verified(**content | {"differences": tuple(content["differences"])})
     except (KeyError, TypeError) as error:
         raise files.CorruptFileError(f"{path} does not say how a cell was verified ({error!r}). {mend}") from None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import json
 import os
 import queue
@@ -56,8 +57,8 @@ class Worker:
             env=os.environ | ENVIRONMENT,
         )
 
-    def run(self, words: list[str], log: Path, benchmark: Path) -> int | None:
-        """Exit status of a command, or None if the worker died of it."""
+    def run(self, words: list[str], log: Path, benchmark: Path) -> tuple[int, str] | None:
+        """Exit status of a command and the end of what it printed, or None if the worker died of it."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         job = json.dumps({"words": words, "log": str(log), "benchmark": str(benchmark)})
@@ -67,7 +68,10 @@ class Worker:
             answer = self.process.stdout.readline()
         except BrokenPipeError:
             answer = b""
-        return json.loads(answer)["status"] if answer else None
+        if not answer:
+            return None
+        said = json.loads(answer)
+        return said["status"], said["said"]
 
     def bury(self) -> int:
         """Release what is left of a worker that died, and return the status it ended with."""
@@ -105,24 +109,24 @@ def run(*words: object, log: object, benchmark: str, **options: object) -> None:
     given = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     command = [first, *given, *rest]
     path = Path(str(log))
-    path.parent.mkdir(parents=True, exist_ok=True)
     with notes.kept(path) as failed:
         with _lock:
             worker = _idle.pop() if _idle else None
         worker = worker or Worker()
-        status = worker.run(command, path, Path(benchmark))
-        if status is None:
+        answer = worker.run(command, path, Path(benchmark))
+        if answer is None:
             ended = _ending(worker.bury())
             failed(f"its process {ended}")
         else:
             with _lock:
                 _idle.append(worker)
-            if status != 0:
-                failed(f"exit status {status}")
-    if status is None:
+            if answer[0] != 0:
+                failed(f"exit status {answer[0]}")
+    if answer is None:
         raise JobError(f"the worker of `{_shown(command)}` {ended}; its log is {path}")
+    status, said = answer
     if status != 0:
-        raise JobError(f"`{_shown(command)}` failed with status {status}; its log is {path}:\n{_tail(path)}")
+        raise JobError(f"`{_shown(command)}` failed with status {status}; its log is {path}:\n{said}")
 
 
 def _ending(status: int) -> str:
@@ -138,8 +142,21 @@ def _shown(command: list[str]) -> str:
     return text if len(text) <= 300 else text[:297] + "..."
 
 
-def _tail(path: Path) -> str:
-    return "\n".join("    " + line for line in notes.tail(path, 12))
+class _Said(io.StringIO):
+    """What a job prints: written to its log at once, and kept, since a full disk takes no log."""
+
+    def __init__(self, log: IO[bytes]) -> None:
+        super().__init__()
+        self.log = log
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self.log.write(text.encode())
+        return super().write(text)
+
+    def tail(self) -> str:
+        """Its last lines."""
+        return "\n".join(f"    {line}" for line in self.getvalue().splitlines()[-12:])
 
 
 def _serve() -> None:
@@ -151,13 +168,18 @@ def _serve() -> None:
     while True:
         job = json.loads(jobs.get())
         wall, cpu = time.perf_counter(), time.process_time()
-        with open(job["log"], "w", encoding="utf-8") as log:
-            status = _carry_out(job["words"], log)
+        try:
+            with open(job["log"], "wb", buffering=0) as log:
+                said = _Said(log)
+                answer = {"status": _carry_out(job["words"], log.fileno(), said), "said": said.tail()}
+        except OSError as error:  # of its log, which has no room or cannot be written
+            answer = {"status": 2, "said": f"    {error.filename}: {error.strerror}"}
         took = {"s": time.perf_counter() - wall, "cpu_time": time.process_time() - cpu, "max_rss": _peak_memory()}
-        files.write_atomically(Path(job["benchmark"]), (json.dumps(took) + "\n").encode())
+        with contextlib.suppress(OSError):  # what a job took is worth no job
+            files.write_atomically(Path(job["benchmark"]), (json.dumps(took) + "\n").encode())
         gc.collect()
         gc.freeze()  # the libraries' objects, hundreds of thousands, need not be searched again after every job
-        answers.write(json.dumps({"status": status}) + "\n")
+        answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
@@ -180,12 +202,12 @@ def _listen(lines: IO[str], jobs: queue.Queue[str]) -> None:
     os._exit(1)  # whoever waits for the result is gone, so there is nothing left to do
 
 
-def _carry_out(words: list[str], log: IO[str]) -> int:
+def _carry_out(words: list[str], log: int, said: _Said) -> int:
     from trainability import cli
 
-    os.dup2(log.fileno(), 1)
-    os.dup2(log.fileno(), 2)
-    with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         print("$", shlex.join(["trainability", *words]), flush=True)
         try:
             return cli.main(words)

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from report_sample import Sample
+from sealing import differing, sealed
 
-from trainability import comparison, files
+from trainability import comparison, files, plan
 
 Open = Callable[..., Any]
 
@@ -21,14 +22,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The page of an experiment beside a copy in which one cell lost a tenth of its accuracy, and that cell's key."""
     folder = tmp_path_factory.mktemp("comparison")
     sample = Sample(folder / "before", seeds=6).make()
-    files.save_json(sample.tables / "config.json", sample.settings.model_dump(mode="json"))
+    plan.write(sample.plan, sample.settings, sample.tables / "plan.csv", sample.tables / "config.json", folder / "log")
     after = shutil.copytree(folder / "before", folder / "after")
     runs = pd.read_parquet(after / "tables" / "runs.parquet")
     key = str(runs["cell"].iloc[0])
     runs.loc[runs["cell"] == key, "test_accuracy"] -= 0.1
     runs.to_parquet(after / "tables" / "runs.parquet", index=False)
+    sealed(after / "tables" / "runs.parquet")
     record = files.load_json(after / "cells" / key / "record.json")
-    files.save_json(after / "cells" / key / "record.json", record | {"digest": "another"})
+    files.save_json(after / "cells" / key / "record.json", differing(record))
     comparison.render(folder / "before", after, folder / "comparison.html")
     return folder / "comparison.html", key
 

@@ -17,7 +17,7 @@ import pytest
 from large_sample import LargeSample
 from waiting import until
 
-from trainability import files
+from trainability import plan
 
 Open = Callable[..., Any]
 
@@ -64,7 +64,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> LargeSample:
 @pytest.fixture(scope="module")
 def rendered(large: LargeSample) -> tuple[Path, float, float]:
     """The page, the seconds that rendering took, and the gigabytes at its peak."""
-    files.save_json(large.tables / "config.json", large.settings.model_dump(mode="json"))
+    plan.write(large.plan, large.settings, large.tables / "plan.csv", large.tables / "config.json", large.logs / "plan")
     folders = {name: getattr(large, name) for name in ("tables", "figures", "cells", "data", "logs", "sources")}
     options = {"config": large.tables / "config.json", "snakemake": "snakemake", "out": large.page, **folders}
     command = [sys.executable, "-m", "trainability.cli", "report"]

@@ -24,6 +24,7 @@ import pytest
 import real_formats as real
 from real_formats import TRAIN
 from refusals import refused
+from sealing import seal
 
 from trainability import files, raw_cifar, raw_files, record
 from trainability.datasets import Cifar10, Mnist
@@ -309,7 +310,8 @@ def preprocess(capsys: pytest.CaptureFixture[str], folder: Path) -> str:
         (b"[" * 100_000, "is not JSON"),
         (b"\xff\xfe{", "is not JSON"),
         (b'{"arrays": ', "is not JSON"),
-        (b"{}", "does not describe a data set"),
+        (b"{}", "does not end with its SHA-256"),
+        (seal({"name": "none"}), "does not describe a data set"),
     ],
 )
 def test_manifest_that_is_none_is_refused(
@@ -362,7 +364,7 @@ def test_record_is_refused(change: Callable[[dict[str, Any]], None], part: str, 
     whole = path.read_bytes()
     content = copy.deepcopy(json.loads(whole))
     change(content)
-    path.write_text(json.dumps(content))
+    path.write_bytes(seal(content))
     try:
         with pytest.raises(CorruptFileError) as caught:
             record.read(trained)
@@ -371,4 +373,4 @@ def test_record_is_refused(change: Callable[[dict[str, Any]], None], part: str, 
     assert str(path) in str(caught.value)
     assert part in str(caught.value)
     assert "train the cell again" in str(caught.value)
-    assert record.read(trained).content == json.loads(whole)
+    assert record.read(trained).content | {"sha256": json.loads(whole)["sha256"]} == json.loads(whole)

@@ -17,6 +17,7 @@ import real_formats as real
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from report_sample import Sample
+from sealing import seal
 
 from trainability import claims, config, datasets, documents, files, notes, plan, prepared, raw_cifar, raw_files, record
 from trainability.cell import FACTORS
@@ -220,7 +221,7 @@ def reads(folder: Path, read: Callable[[Path], object], manifest: str, spoil: Ca
     path = folder / manifest
     whole = path.read_bytes()
     try:
-        path.write_text(json.dumps(spoil(json.loads(whole))))
+        path.write_bytes(seal(spoil(json.loads(whole))))
         with contextlib.suppress(CorruptFileError):
             read(folder)
     finally:

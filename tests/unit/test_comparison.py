@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 import report_sample
 from report_sample import Sample
+from sealing import differing, sealed
 
 from trainability import cli, comparison, config, files, plan, record
 from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED
@@ -33,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of a small experiment, as the workflow leaves them."""
     folder = tmp_path_factory.mktemp("finished")
     made = Sample(folder, seeds=SEEDS, studies=STUDIES).make()
-    files.save_json(made.tables / "config.json", made.settings.model_dump(mode="json"))
+    plan.write(made.plan, made.settings, made.tables / "plan.csv", made.tables / "config.json", folder / "log")
     return folder
 
 
@@ -51,12 +53,18 @@ def change_runs(folder: Path, start: str, change: Callable[[pd.DataFrame], pd.Da
     rows = (runs["cell"] == key) & runs["selected"]
     runs.loc[rows] = change(runs[rows].copy())
     runs.to_parquet(path, index=False)
-    edit(folder / "cells" / key / "record.json", lambda record: record | {"digest": "other"})
+    sealed(path)
+    edit(folder / "cells" / key / "record.json", differing)
     return str(key)
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    files.save_json(path, change(files.load_json(path)))
+    """Change a record or the configuration, as if it had been written so."""
+    if path.name == "config.json":
+        path.write_bytes(files.to_json(change(json.loads(path.read_bytes()))))
+        sealed(path)
+    else:
+        files.save_json(path, change(files.load_json(path)))
 
 
 def edit_claims(folder: Path, **changed: str) -> None:
@@ -66,6 +74,7 @@ def edit_claims(folder: Path, **changed: str) -> None:
     for name, verdict in changed.items():
         rows.loc[rows["claim"] == name, "verdict"] = verdict
     rows.to_csv(path, index=False)
+    sealed(path)
 
 
 def shifted(by: float | list[float]) -> Callable[[pd.DataFrame], pd.DataFrame]:
@@ -239,7 +248,7 @@ def test_another_scale_is_shown_and_not_tested(finished: Path, other: Path) -> N
     parts = {"dataset": {"name": "parity"}, "epochs": 9}
 
     def rescaled(record: dict[str, Any]) -> dict[str, Any]:
-        return record | {"parameters": record["parameters"] | parts, "digest": "other"}
+        return differing(record | {"parameters": record["parameters"] | parts})
 
     edit(other / "tables" / "config.json", lambda settings: settings | {"base": settings["base"] | parts})
     for path in (other / "cells").glob("*/record.json"):
@@ -261,6 +270,7 @@ def renamed(folder: Path, dataset: str) -> None:
         table.assign(cell=table["cell"].str.replace("digits", dataset)).to_parquet(
             folder / "tables" / f"{name}.parquet", index=False
         )
+        sealed(folder / "tables" / f"{name}.parquet")
 
 
 def test_without_a_common_target_steps_are_left_out(finished: Path, other: Path) -> None:
@@ -349,6 +359,7 @@ def test_statements_of_one_side_and_reworded_ones_are_said_to_be(finished: Path,
     rows.loc[rows["claim"] == "better", "smallest_effect"] = 0.5
     rows = rows[rows["claim"] != "faster"]
     pd.concat([rows, rows[rows["claim"] == "level"].assign(claim="new")]).to_csv(path, index=False)
+    sealed(path)
     found = compared(finished, other)
     changes = {one.id: one.change for one in found.statements}
     assert (changes["faster"], changes["new"]) == (verdicts.ONLY_A, verdicts.ONLY_B)
@@ -474,11 +485,13 @@ def break_record(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]
 def drop_a_cell(folder: Path) -> None:
     path = folder / "tables" / "cells.parquet"
     pd.read_parquet(path).iloc[1:].to_parquet(path, index=False)
+    sealed(path)
 
 
 def drop_column(folder: Path) -> None:
     path = folder / "tables" / "runs.parquet"
     pd.read_parquet(path).drop(columns="dead_fraction").to_parquet(path, index=False)
+    sealed(path)
 
 
 def move_inside(folder: Path) -> None:
@@ -495,7 +508,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no record": (lambda f: shutil.rmtree(f / "cells"), r"record.json is missing. Run snakemake"),
     "another schema": (
         lambda f: break_record(f, lambda old: old | {"schema": 1}),
-        rf"record.json has schema 1, this version reads {record.SCHEMA}. Compare with the version that wrote it",
+        rf"record.json has schema 1, this version reads {record.SCHEMA}. .* Or compare with the version that wrote it",
     ),
     "unknown factor": (
         lambda f: break_record(f, lambda old: old | {"parameters": old["parameters"] | {"colour": 1}}),
@@ -511,7 +524,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "damaged table": (
         lambda f: (f / "tables" / "runs.parquet").write_bytes(b"PAR1"),
-        r"runs.parquet cannot be read \(",
+        r"runs.parquet has 4 bytes, expected",
     ),
     "a column less": (drop_column, r"runs.parquet has no column dead_fraction: another version wrote it"),
     "other targets": (

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from real_formats import TEST, TRAIN, Small
+from sealing import seal
 
 from trainability import raw_files
 from trainability.datasets import (
@@ -265,7 +266,7 @@ def test_a_changed_copy_is_not_loaded(fashion: Small[IdxSource], tmp_path: Path)
     path.write_bytes(content)
     with pytest.raises(CorruptFileError, match=r"splits\.npz has SHA-256 .*, expected .*run snakemake"):
         load(out)
-    (out / "dataset.json").write_text("{}")
+    (out / "dataset.json").write_bytes(seal({"name": "other"}))
     with pytest.raises(CorruptFileError, match="does not describe a data set"):
         load(out)
 

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import re
+import shutil
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ import pytest
 from report_sample import Sample
 
 from trainability import cli, exports, figures, files, health
+from trainability import tables as tabled
 from trainability.analyses import ANALYSES
 from trainability.exports import Choice, curves, dictionary, latex, mlflow, package, results, tensorboard
 from trainability.exports.dictionary import Dictionary
@@ -97,9 +99,10 @@ def test_a_folder_without_results_is_one_message(tmp_path: Path, capsys: pytest.
 def test_tables_that_lack_cells_are_refused_with_the_cells(folder: Path, tmp_path: Path) -> None:
     tables = tmp_path / "tables"
     tables.mkdir()
-    (tables / "config.json").write_bytes((folder / "tables/config.json").read_bytes())
+    for name in ("plan.csv", "config.json", "plan.json"):
+        shutil.copy(folder / "tables" / name, tables)
     cells = pd.read_parquet(folder / "tables/cells.parquet")
-    cells[1:].to_parquet(tables / "cells.parquet")
+    tabled.write({"cells": cells[1:]}, tables)
     with pytest.raises(files.CorruptFileError, match=re.escape(cells["cell"][0])):
         results.load(tmp_path)
 
@@ -308,10 +311,9 @@ def test_the_dictionary_speaks_of_no_table_that_does_not_exist() -> None:
 
 
 def test_a_damaged_field_is_one_message(tmp_path: Path) -> None:
-    path = tmp_path / "evidence.csv"
-    path.write_text("claim,n\na,many\n")
+    files.save_described(tmp_path / "claims.json", {"evidence.csv": b"claim,n\na,many\n"})
     with pytest.raises(files.CorruptFileError, match="column n is no integer throughout"):
-        package._read(path, "evidence", Dictionary())
+        package._read(tmp_path / "claims.json", "evidence.csv", "evidence", Dictionary())
 
 
 # Curves

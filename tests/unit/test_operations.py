@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from report_sample import CONFIG, Sample
+from sealing import seal
 
 from trainability import cli, config, files, notes, record, report, verified
 from trainability.operations import KINDS, agreement, cells, explain, rerun, status, verify, watch
@@ -416,9 +417,9 @@ def test_differences_that_nothing_explains_are_said_so(folder: Folder) -> None:
     assert "do not explain it" in " ".join(verify.lines(cell, agreement.compare(one, other)))
 
 
-@pytest.mark.parametrize("content", ['{"schema": 1}', '{"schema": 2}', "{}", "no"])
-def test_a_note_that_cannot_be_read_is_named(tmp_path: Path, content: str) -> None:
-    (tmp_path / verified.NAME).write_text(content)
+@pytest.mark.parametrize("content", [seal({"schema": 1}), b'{"schema": 1}', b'{"schema": 2}', b"{}", b"no"])
+def test_a_note_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / verified.NAME).write_bytes(content)
     with pytest.raises(files.CorruptFileError, match=verified.NAME):
         verified.read(tmp_path, "digest")
     assert verified.read(tmp_path / "elsewhere", "digest") is None

@@ -19,6 +19,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy.stats import ortho_group
+from sealing import seal
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -598,7 +599,7 @@ def test_a_manifest_that_describes_something_else_is_noticed(
     path = prepared(Raw(), small_splits(), tmp_path, monkeypatch) / "preprocessing.json"
     content = json.loads(path.read_text())
     content |= {"arrays": content["map"], "map": content["arrays"]} if change == "exchanged" else change
-    path.write_text(json.dumps(content))
+    path.write_bytes(seal(content))
     with pytest.raises(CorruptFileError, match=r"does not describe preprocessed data|describes no file of this folder"):
         read(tmp_path)
 

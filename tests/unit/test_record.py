@@ -14,7 +14,7 @@ import torch
 
 from trainability import health, plan, record, tables
 from trainability.cell import Cell
-from trainability.files import CorruptFileError
+from trainability.files import CorruptFileError, OutdatedFileError
 from trainability.outcome import Ending, History, Outcome
 from trainability.plan import Planned
 from trainability.training import train
@@ -93,8 +93,8 @@ def test_flipped_bit_is_found(cell: Cell, folder: Path, file: str) -> None:
 
 def test_record_of_another_schema_is_refused(cell: Cell, folder: Path) -> None:
     path = folder / cell.key / "record.json"
-    path.write_text(path.read_text().replace('"schema": 3', '"schema": 99'))
-    with pytest.raises(CorruptFileError, match="has schema 99, this version reads 3"):
+    path.write_text(path.read_text().replace(f'"schema": {record.SCHEMA}', '"schema": 99'))
+    with pytest.raises(OutdatedFileError, match=f"has schema 99, this version reads {record.SCHEMA}"):
         record.read(folder / cell.key)
 
 

@@ -14,6 +14,7 @@ import pytest
 import report_sample
 import yaml
 from report_sample import CLAIMS, Sample
+from sealing import sealed
 
 from trainability import config, files, health, outcome, report, statistics, tables
 from trainability.claims import verdicts as claim_verdicts
@@ -658,11 +659,13 @@ def test_no_text_of_a_statement_becomes_markup(sample: Sample) -> None:
     fields = ["statement", "source", "reason", "why", "published", "note", "held_fixed", "metric", "family"]
     table[fields] = attack
     table.to_csv(path, index=False)
+    sealed(path)
     try:
         report.render(*sample.arguments)
         text = sample.page.read_text()
     finally:
         path.write_text(content)
+        sealed(path)
         report.render(*sample.arguments)
     assert attack not in text
     assert own_scripts(text) == 2
@@ -684,7 +687,7 @@ def test_a_missing_source_or_table_is_named(sample: Sample) -> None:
     arguments = list(sample.arguments)
     with pytest.raises(files.CorruptFileError, match=r"style\.css|template"):
         report.render(*arguments[:7], sample.tables, arguments[8])
-    with pytest.raises(files.CorruptFileError, match=r"cells\.parquet is missing"):
+    with pytest.raises(files.CorruptFileError, match=r"tables\.json is missing"):
         report.render(*arguments[:2], sample.data, *arguments[3:])
 
 

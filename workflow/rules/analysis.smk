@@ -8,6 +8,7 @@ from trainability import figures
 rule tables:
     input:
         config="results/tables/config.json",
+        plan="results/tables/plan.json",
         records=expand(
             "results/cells/{cell}/{file}",
             cell=CELLS,
@@ -16,6 +17,7 @@ rule tables:
     output:
         expand("results/tables/{table}.parquet", table=["runs", "cells", "curves", "layers"]),
         expand("results/tables/{table}.csv", table=["runs", "cells"]),
+        "results/tables/tables.json",
     log:
         "results/logs/tables.log",
     conda:
@@ -39,12 +41,13 @@ rule tables:
 
 rule claims:
     input:
-        tables=expand("results/tables/{table}.parquet", table=["runs", "cells"]),
+        tables=expand("results/tables/{table}", table=["runs.parquet", "cells.parquet", "tables.json"]),
         config="results/tables/config.json",
+        plan="results/tables/plan.json",
         claims=[workflow.source_path("../../report/claims.yaml"), *SETTINGS.claims],
-        analyses=expand("results/analyses/{name}.csv", name=ANALYSES),
+        analyses=expand("results/analyses/{name}.{kind}", name=ANALYSES, kind=["csv", "json"]),
     output:
-        expand("results/tables/{table}.csv", table=["claims", "evidence"]),
+        expand("results/tables/{table}", table=["claims.csv", "evidence.csv", "claims.json"]),
     log:
         "results/logs/claims.log",
     conda:
@@ -71,6 +74,7 @@ rule figure:
     input:
         tables=rules.tables.output,
         config="results/tables/config.json",
+        plan="results/tables/plan.json",
         captions=workflow.source_path("../../report/captions.yaml"),
         data=lambda wildcards: expand("results/data/{file}", file=figures.data_files(wildcards.figure, SETTINGS, PLAN)),
     output:

@@ -1,5 +1,6 @@
 # Needs: the merged configuration. Promises: a checked plan, or one message with every mistake before any job
-# starts; results/tables/plan.csv, a row per cell; results/tables/config.json, the configuration with all defaults.
+# starts; results/tables/plan.csv, a row per cell; results/tables/config.json, the configuration with all defaults;
+# plan.json, which describes both. Every rule has such a manifest, by which its files are checked when they are read.
 import shlex
 from pathlib import Path
 
@@ -18,6 +19,9 @@ try:
     claims.gather(SETTINGS, PLAN, Path(workflow.basedir) / "report/claims.yaml")
 except configuration.ConfigError as error:
     raise WorkflowError(str(error)) from None
+
+if os.path.lexists("results") and not os.path.isdir("results"):
+    raise WorkflowError(f"{os.path.abspath('results')} is a file or a broken link, and a folder should be there")
 
 # How this experiment is run, for the commands that the report prints.
 OVERRIDES = [os.path.relpath(path) for path in workflow.overwrite_configfiles]
@@ -39,6 +43,7 @@ rule plan:
     output:
         table="results/tables/plan.csv",
         config="results/tables/config.json",
+        manifest="results/tables/plan.json",
     log:
         "results/logs/plan.log",
     localrule: True

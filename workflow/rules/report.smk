@@ -1,5 +1,5 @@
 # Needs: the tables, the verdicts, the figures, the records and data manifests, and the page's sources in report/.
-# Promises: results/report.html, the whole experiment as one file that needs no network; or at any time what there is of
+# Promises: results/report.html, the whole experiment as one file that needs no network, and report.json about it; or at any time what there is of
 # it, results/report_partial.html with results/partial/, which no other rule reads.
 from trainability import explorer
 from trainability.figures import FIGURES
@@ -11,8 +11,8 @@ PAGE = ["template.html.j2", "style.css", "script.js", "references.yaml", *explor
 rule report:
     input:
         config="results/tables/config.json",
-        plan="results/tables/plan.csv",
-        tables=expand("results/tables/{table}.parquet", table=["runs", "cells", "curves", "layers"]),
+        plan=expand("results/tables/{file}", file=["plan.csv", "plan.json"]),
+        tables=rules.tables.output,
         figures=expand("results/figures/{figure}.{kind}", figure=FIGURES, kind=["svg", "csv", "json"]),
         verdicts=rules.claims.output,
         records=expand("results/cells/{cell}/record.json", cell=CELLS),
@@ -30,6 +30,7 @@ rule report:
             category="Report",
             labels={"view": "all results"},
         ),
+        "results/report.json",
     log:
         "results/logs/report.log",
     conda:

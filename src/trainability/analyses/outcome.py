@@ -26,12 +26,7 @@ def write(analysis: Analysis, name: str, table: pd.DataFrame, folder: Path, time
     origin = {
         "analysis": name,
         "parameters": analysis.model_dump(mode="json"),
-        "table": {
-            "file": path.name,
-            "bytes": len(content),
-            "sha256": files.checksum(content),
-            "rows": len(table),
-        },
+        "table": files.described(path.name, content) | {"rows": len(table)},
         "code": provenance.code_fingerprint("analyses"),
         "versions": provenance.software(),
         "hardware": provenance.hardware(),

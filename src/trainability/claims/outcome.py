@@ -18,6 +18,7 @@ from trainability.claims.sheets import Sheet, Tables
 from trainability.claims.statements import Claim, testable
 from trainability.claims.verdicts import OPEN
 
+MANIFEST = "claims.json"
 SETTING_COLUMNS = (
     "claim", "setting", "estimate", "low", "high", "n", "verdict", "treatment_edge", "control_edge",
     "published_estimate",
@@ -38,9 +39,9 @@ def tables(claims: Iterable[Claim], source: Tables, lacking: Mapping[str, str] =
 
 
 def write(judged: Mapping[str, pd.DataFrame], folder: Path) -> None:
-    """Write each table of verdicts as CSV."""
-    for name, table in judged.items():
-        files.write_atomically(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n").encode())
+    """Write each table of verdicts as CSV, and claims.json about both."""
+    texts = {name: table.to_csv(index=False, lineterminator="\n") for name, table in judged.items()}
+    files.save_described(folder / MANIFEST, {f"{name}.csv": text.encode() for name, text in texts.items()})
 
 
 def _judged(claim: Claim, source: Tables, lacking: Mapping[str, str]) -> Judgement:

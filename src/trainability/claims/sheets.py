@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,8 +52,10 @@ def analysed(settings: Config, folder: Path, unfinished: Container[str] = ()) ->
     found = {}
     for name, analysis in settings.analyses.items():
         if analysis is not None and name not in unfinished:
-            with files.reading(folder / f"{name}.csv"):
-                found[name] = pd.read_csv(folder / f"{name}.csv")
+            path = folder / f"{name}.csv"
+            content = files.read_beside(folder / f"{name}.json", path.name)
+            with files.reading(path):
+                found[name] = pd.read_csv(io.BytesIO(content))
     return found
 
 

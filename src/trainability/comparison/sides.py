@@ -18,7 +18,7 @@ from trainability.cell import FACTORS, Cell, Factors
 from trainability.config import Config, ConfigError
 from trainability.plan import Plan
 from trainability.report import material
-from trainability.tables import steps_column
+from trainability.tables import read, steps_column
 
 TABLES = ("config.json", "cells.parquet", "runs.parquet", "claims.csv")
 # What is read of each table, beside the factors; a table without one of these is another version's.
@@ -83,13 +83,13 @@ def load(name: str, folder: Path) -> Side:
     tables = folder / "tables"
     _present(folder, tables)
     try:
-        settings = config.read(_without_fingerprints(files.load_json(tables / "config.json")))
+        settings = plan.settings(tables / "config.json", _without_fingerprints)
         planned = plan.make_plan(settings)
     except (ConfigError, foreign.ForeignError) as error:
         raise files.CorruptFileError(f"{tables / 'config.json'} cannot be read by this version: {error}") from None
     cells, runs, claims = _table(tables / "cells.parquet"), _table(tables / "runs.parquet"), _table(tables / TABLES[3])
     _columns(tables / "runs.parquet", runs, [steps_column(target) for target in settings.targets])
-    records = {key: _record(folder / "cells" / key / "record.json") for key in cells["cell"]}
+    records = {key: _record(folder / "cells" / key) for key in cells["cell"]}
     trained = {key: _cell(folder, key, content) for key, content in records.items()}
     _complete(folder, planned, trained.values())
     chosen = runs[runs["selected"].astype(bool)].set_index(["cell", "seed"]).sort_index()
@@ -111,7 +111,7 @@ def _present(folder: Path, tables: Path) -> None:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    table = material.read_verdicts(path) if path.suffix == ".csv" else material.read_table(path)
+    table = material.read_verdicts(path) if path.suffix == ".csv" else read(path)
     _columns(path, table, COLUMNS[path.name])
     return table
 
@@ -125,15 +125,11 @@ def _columns(path: Path, table: pd.DataFrame, wanted: Iterable[str]) -> None:
         )
 
 
-def _record(path: Path) -> dict[str, Any]:
-    content = files.load_json(path)
-    if content.get("schema") != record.SCHEMA:
-        raise files.CorruptFileError(
-            f"{path} has schema {content.get('schema')!r}, this version reads {record.SCHEMA}. Compare with the "
-            "version that wrote it, or run snakemake with this one to train its cells again."
-        )
-    record.check(content, path)
-    return content
+def _record(folder: Path) -> dict[str, Any]:
+    try:
+        return record.load(folder)
+    except files.OutdatedFileError as error:
+        raise files.CorruptFileError(f"{error} Or compare with the version that wrote it.") from None
 
 
 def _cell(folder: Path, key: str, content: Mapping[str, Any]) -> Cell:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from trainability import tables
 from trainability.explorer import SCRIPTS, STYLE, cells, index, library
-from trainability.report import material as tables
 from trainability.report.blocks import Explorer
 from trainability.report.material import Material
 
@@ -18,7 +18,7 @@ def block(material: Material, folder: Path, logs: Path) -> Explorer:
 
     Raises files.CorruptFileError if one of them is missing.
     """
-    curves, layers = (tables.read_table(folder / f"{name}.parquet") for name in ("curves", "layers"))
+    curves, layers = (tables.read(folder / f"{name}.parquet") for name in ("curves", "layers"))
     shared = {"titles": cells.titles(material, layers)}
     return Explorer(
         index.block(material, cells.GROUP, shared),

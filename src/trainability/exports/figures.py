@@ -24,8 +24,8 @@ def export(results: Results, out: Path, choice: Choice) -> str:
     drawn = results.figures()
     for name, words in drawn.items():
         for kind in ("pdf", "svg"):
-            source = results.folder / "figures" / f"{name}.{kind}"
-            files.write_atomically(out / source.name, source.read_bytes())
+            manifest = results.folder / "figures" / f"{name}.json"
+            files.write_atomically(out / f"{name}.{kind}", files.read_beside(manifest, f"{name}.{kind}"))
         files.write_atomically(out / f"{name}.tex", snippet(name, words).encode())
     files.write_atomically(out / "preview.tex", latex.preview(drawn).encode())
     return f"{len(drawn)} figures and preview.tex in {out}"

@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from trainability import files
+from trainability import files, plan
 from trainability.cell import FACTORS
+from trainability.claims.outcome import MANIFEST
 from trainability.claims.statements import TEXTBOOK
 from trainability.exports import Choice, ExportError
 from trainability.exports.dictionary import FIGURE, Column, Dictionary, Sheet
@@ -30,7 +31,7 @@ from trainability.figures import FIGURES
 ROOT = Path(__file__).parents[3]
 ZIP = "datapackage.zip"
 KEPT = ("runs", "cells", "curves", "layers")  # as Parquet in the results
-WRITTEN = ("plan", "claims", "evidence")  # as CSV
+WRITTEN = {"plan": plan.MANIFEST, "claims": MANIFEST, "evidence": MANIFEST}  # as CSV, each with what describes it
 TYPES = {"string": "str", "integer": "Int64", "number": "float64", "boolean": "boolean"}
 MEDIA = {
     "csv": "text/csv", "parquet": "application/vnd.apache.parquet", "json": "application/json",
@@ -124,15 +125,15 @@ def _tables(results: Results, dictionary: Dictionary) -> Iterator[Described]:
     folder = results.folder
     for name in KEPT:
         yield _described(f"tables/{name}", results.table(name), name, dictionary, results)
-    for name in WRITTEN:
-        frame = _read(folder / "tables" / f"{name}.csv", name, dictionary)
+    for name, manifest in WRITTEN.items():
+        frame = _read(folder / "tables" / manifest, f"{name}.csv", name, dictionary)
         yield _described(f"tables/{name}", frame, name, dictionary, results)
     for name, analysis in results.settings.analyses.items():
         if analysis is not None:
-            frame = _read(folder / "analyses" / f"{name}.csv", analysis.name, dictionary)
+            frame = _read(folder / "analyses" / f"{name}.json", f"{name}.csv", analysis.name, dictionary)
             yield _described(f"analyses/{name}", frame, analysis.name, dictionary, results)
     for name, words in results.figures().items():
-        frame = _read(folder / "figures" / f"{name}.csv", FIGURE, dictionary)
+        frame = _read(folder / "figures" / f"{name}.json", f"{name}.csv", FIGURE, dictionary)
         one = _described(f"figures/{name}", frame, FIGURE, dictionary, results)
         yield replace(one, sheet=replace(one.sheet, title=FIGURES[name].title, text=words["caption"]))
 
@@ -152,12 +153,11 @@ def _described(stem: str, frame: pd.DataFrame, table: str, dictionary: Dictionar
     return Described(stem, frame.astype(kinds), dictionary.sheets[table], tuple(columns))
 
 
-def _read(path: Path, table: str, dictionary: Dictionary) -> pd.DataFrame:
+def _read(manifest: Path, name: str, table: str, dictionary: Dictionary) -> pd.DataFrame:
     """A CSV of the results; nothing in it is guessed: the dictionary says what each column holds."""
+    path, content = manifest.with_name(name), files.read_beside(manifest, name)
     try:
-        text = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise files.CorruptFileError(f"{path} is missing. Run snakemake to make it.") from None
+        text = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
     except pd.errors.EmptyDataError:  # behind a figure that has nothing to show
         return pd.DataFrame()
     return pd.DataFrame(

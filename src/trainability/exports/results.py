@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from trainability import config, files, plan
+from trainability import files, plan, tables
 from trainability.config import Config
 from trainability.figures import FIGURES
 from trainability.plan import Plan
@@ -35,7 +35,7 @@ class Results:
 
     def table(self, name: str) -> pd.DataFrame:
         """One of the tables that are kept as Parquet: runs, cells, curves, layers."""
-        return material.read_table(self.folder / "tables" / f"{name}.parquet")
+        return tables.read(self.folder / "tables" / f"{name}.parquet")
 
     def figures(self) -> dict[str, dict[str, str]]:
         """Title, caption and alternative text of every figure; raises files.CorruptFileError if one is not drawn."""
@@ -56,7 +56,7 @@ def load(folder: Path) -> Results:
         raise files.CorruptFileError(
             f"{folder} holds no results: {path} is missing. Run snakemake first, or name another folder (--results)."
         )
-    settings = config.read(files.load_json(path))
+    settings = plan.settings(path)
     found = Results(folder, settings, plan.make_plan(settings))
     planned = plan.included(found.plan)
     tabled = set(found.table("cells")["cell"])

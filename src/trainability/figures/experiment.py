@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trainability import files
 from trainability.cell import FACTORS, Cell
 from trainability.config import Config
 from trainability.plan import Plan, included
 from trainability.progress import COMPLETE, Progress
+from trainability.tables import read
 
 MOST_LINES = 10  # as many lines as colours, marks and a legend can tell apart
 
@@ -131,10 +131,7 @@ class Experiment:
 
 def load(settings: Config, plan: Plan, tables: Path, data: Path, progress: Progress = COMPLETE) -> Experiment:
     """Read the tables of an experiment, which hold the cells of the plan that are finished."""
-    frames = {}
-    for name in ("runs", "cells", "curves", "layers"):
-        with files.reading(tables / f"{name}.parquet"):
-            frames[name] = pd.read_parquet(tables / f"{name}.parquet")
+    frames = {name: read(tables / f"{name}.parquet") for name in ("runs", "cells", "curves", "layers")}
     rows = planned(plan)
     names = short_names(rows)
     rows = rows.replace(names)

@@ -16,14 +16,16 @@ from trainability.figures.canvas import Drawing
 
 def write(out: Path, name: str, drawing: Drawing, words: Mapping[str, Any]) -> None:
     """Write `out`/NAME.svg, .pdf, .csv, .rst (the caption, for Snakemake's own report) and, last, .json."""
-    files.write_atomically(out / f"{name}.svg", svg(drawing.figure, name))
+    drawn = svg(drawing.figure, name)
     drawing.figure.set_layout_engine("none")  # the layout stands: the PDF need not find it again
-    files.write_atomically(out / f"{name}.pdf", _rendered(drawing.figure, "pdf", {"CreationDate": None}))
-    table = drawing.data.to_csv(index=False, lineterminator="\n")
-    files.write_atomically(out / f"{name}.csv", table.encode())
     escaped = re.sub(r"([\\`*_|])", r"\\\1", words["caption"])
-    files.write_atomically(out / f"{name}.rst", f"{escaped}\n".encode())
-    files.save_json(out / f"{name}.json", words)
+    contents = {
+        f"{name}.svg": drawn,
+        f"{name}.pdf": _rendered(drawing.figure, "pdf", {"CreationDate": None}),
+        f"{name}.csv": drawing.data.to_csv(index=False, lineterminator="\n").encode(),
+        f"{name}.rst": f"{escaped}\n".encode(),
+    }
+    files.save_described(out / f"{name}.json", contents, words)
 
 
 def svg(figure: Figure, name: str) -> bytes:

@@ -10,7 +10,7 @@ KINDS = {
     "diverged": "that are done, with a diverged run at the chosen learning rate",
     "missing": "that have no record yet and are not being trained",
     "outdated": "from code, data, a torch or a device that have changed since",
-    "damaged": "whose record cannot be read",
+    "damaged": "whose record cannot be read (without --select also all other files with a wrong checksum)",
 }
 
 

@@ -87,20 +87,26 @@ class Cells:
         return keys
 
     def select(self, expression: str | None, kinds: Collection[str] = ()) -> list[str]:
-        """Keys of the trained cells that satisfy an expression and are of one of the KINDS; raises SelectionError."""
-        meant = plan.select(self.plan, expression) if expression else self.plan
-        trained = plan.included(meant)
-        states = {state for kind in kinds for state in STATES_OF[kind]}
-        chosen = [
-            key
-            for key in trained
-            if not kinds or self.state(key) in states or (DIVERGED in states and self.diverged(key))
-        ]
+        """The cells of `matching`, one at least; raises SelectionError."""
+        chosen = self.matching(expression, kinds)
         if not chosen:
-            raise SelectionError(self._nothing(expression, kinds, meant))
+            raise SelectionError(self._nothing(expression, kinds))
         return chosen
 
-    def _nothing(self, expression: str | None, kinds: Collection[str], meant: Plan) -> str:
+    def matching(self, expression: str | None, kinds: Collection[str] = ()) -> list[str]:
+        """Keys of the trained cells that satisfy an expression and are of one of the KINDS."""
+        states = {state for kind in kinds for state in STATES_OF[kind]}
+        return [
+            key
+            for key in plan.included(self._meant(expression))
+            if not kinds or self.state(key) in states or (DIVERGED in states and self.diverged(key))
+        ]
+
+    def _meant(self, expression: str | None) -> Plan:
+        return plan.select(self.plan, expression) if expression else self.plan
+
+    def _nothing(self, expression: str | None, kinds: Collection[str]) -> str:
+        meant = self._meant(expression)
         trained = plan.included(meant)
         what = f"`{expression}` matches" if expression else "this experiment has"
         if not meant:

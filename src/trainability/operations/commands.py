@@ -46,7 +46,7 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _status(arguments: argparse.Namespace) -> int:
     from trainability import record
-    from trainability.operations import status, watch
+    from trainability.operations import damage, status, watch
 
     if arguments.watch:
         read = watch.remembering(record.read)
@@ -62,6 +62,7 @@ def _status(arguments: argparse.Namespace) -> int:
         print(json.dumps(status.document(cells, keys, now), indent=2, ensure_ascii=False))
         return 0
     print(*status.lines(cells, now), sep="\n")
+    print(*(f"  {line}\n" for line in damage.lines(cells, damage.damages(cells))), sep="", end="")
     if arguments.cells or picked:
         print(*status.listing(cells, keys), sep="\n")
     return 0
@@ -75,14 +76,17 @@ def _rerun_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _rerun(arguments: argparse.Namespace) -> int:
-    from trainability.operations import rerun
+    from trainability.operations import damage, rerun
 
     if not (arguments.select or arguments.kinds):
         kinds = ", ".join(f"--{name}" for name in KINDS)
         raise OperationError(f"which cells? Give --select EXPR, or one of {kinds}, or both")
     cells = _look(arguments)
-    keys = cells.select(arguments.select, arguments.kinds)
-    found = rerun.plan(cells, keys, _workflow(arguments, arguments.more), arguments.all)
+    files: list[str] = []  # of jobs that train no cell, which no expression can pick
+    if "damaged" in arguments.kinds and not arguments.select:
+        files = damage.targets(damage.damages(cells))
+    keys = (cells.matching if files else cells.select)(arguments.select, arguments.kinds)
+    found = rerun.plan(cells, keys, _workflow(arguments, arguments.more), arguments.all, files)
     print(*rerun.remarks(cells, found, arguments.all), sep="\n")
     for command in found.commands:
         print("$", shlex.join(command), flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -42,29 +43,28 @@ def _planned(cells: Cells, key: str) -> Iterator[str]:
     for trouble in cells.progress.troubles:
         if (trouble.job.rule, trouble.job.name) == ("train", key) and state in (FAILED, STOPPED):
             yield f"Its last training {sentence(trouble)}. Its log: {cells.results / trouble.job.log}"
-    if not (folder / "record.json").exists():
+    if not os.path.lexists(folder / "record.json"):
         yield f"{folder / 'record.json'} is missing: it was never trained, or its record was deleted."
         return
     try:
-        content = files.load_json(folder / "record.json")
-        if content.get("schema") != record.SCHEMA:
-            yield f"Outdated: its record has schema {content.get('schema')}, this version reads {record.SCHEMA}."
-            return
-        yield from _origins(cells, cells.trained[key], content)
-        record.read(folder)
+        content = record.read(folder).content
+    except files.OutdatedFileError as error:
+        yield f"Outdated: {error}"
     except files.CorruptFileError as error:
         yield f"Its record is damaged, which Snakemake does not see: {error}"
+    else:
+        yield from _origins(cells, cells.trained[key], content)
 
 
 def _origins(cells: Cells, cell: Cell, content: Mapping[str, Any]) -> Iterator[str]:
     """Where a record and a training now would come from, as far as that differs."""
     manifest = cells.results / "data" / cell.inputs / "preprocessing.json"
-    here = {**progress.origin_here(cells.settings.device), "data": progress.data_checksum(manifest)}
-    for name, then in progress.origin_of(content).items():
-        if here[name] is None:
+    then = progress.origin_of(content)
+    for name, now in {**progress.origin_here(cells.settings.device), **progress.data_here(manifest)}.items():
+        if now is None:
             yield f"Its data are not there any more ({manifest} is missing)."
-        elif then != here[name]:
-            yield f"Outdated: {MEANING[name]} ({name}: {then} then, {here[name]} now)."
+        elif then[name] != now:
+            yield f"Outdated: {MEANING[name]} ({name}: {then[name]} then, {now} now)."
 
 
 def _stranger(cells: Cells, key: str) -> Iterator[str]:
@@ -76,7 +76,7 @@ def _stranger(cells: Cells, key: str) -> Iterator[str]:
         yield f"It is no cell of this experiment and has no record. {hint}`trainability cells` lists the cells."
         return
     yield "It has a record, but is no cell of this experiment, so nothing trains it again or shows it."
-    own = files.load_json(path)["parameters"]
+    own = record.load(path.parent)["parameters"]
     near = min(cells.plan, key=lambda other: len(_apart(own, cells.plan[other].cell)))
     apart = _apart(own, cells.plan[near].cell)
     yield f"The nearest cell of this experiment is {near}, which differs in {len(apart)}:"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -113,8 +114,8 @@ def _seconds(cells: Cells) -> dict[str, float]:
     for key in cells.progress.cells:
         path = cells.folder(key) / "record.json"
         try:
-            known[key] = float(files.load_json(path)["times"]["train_seconds"])
-        except (files.CorruptFileError, KeyError, TypeError):
+            known[key] = float(json.loads(files.read(path, ""))["times"]["train_seconds"])
+        except (files.CorruptFileError, ValueError, KeyError, TypeError):
             continue  # no record, or one that knows no time
     return known
 

@@ -61,7 +61,7 @@ def render(
     snakemake: str = "snakemake",
     progress: Progress = COMPLETE,
 ) -> None:
-    """Write the page to `out`; its bytes depend on nothing but the files that are read.
+    """Write the page to `out` and its manifest beside it; the bytes depend on nothing but the files that are read.
 
     `snakemake` is the command that runs this experiment, for the commands that the page prints. The tables hold the
     cells that are finished by `progress`; the page says what is missing.
@@ -75,7 +75,7 @@ def render(
     questions = page.block(loaded, tables, logs)
     parts = links.linked(loaded, sections(loaded, drawn, works, questions))
     text = compose(unfinished.title(loaded), abstract.blocks(loaded), parts, texts, works, unfinished.banner(loaded))
-    files.write_atomically(out, text.encode())
+    files.save_described(out.with_suffix(".json"), {out.name: text.encode()})
 
 
 def compose(

@@ -41,8 +41,9 @@ def data_uri(content: bytes, kind: str) -> str:
 
 
 def _figure(folder: Path, name: str, entry: Listed) -> Figure:
-    words = files.load_json(folder / f"{name}.json")
-    svg, table = (folder / f"{name}.svg").read_bytes(), (folder / f"{name}.csv").read_bytes()
+    manifest = folder / f"{name}.json"
+    words = files.load_json(manifest)
+    svg, table = (files.read_beside(manifest, f"{name}.{kind}") for kind in ("svg", "csv"))
     shows = Shows(entry.metrics, entry.factors, entry.about, _cells(table.decode()))
     return figure(name, words, svg, table, f"{(folder / name).as_posix()}.svg, .pdf, .csv", shows)
 

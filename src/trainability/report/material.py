@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,9 +13,11 @@ import pandas as pd
 
 from trainability import files, record, verified
 from trainability.cell import FACTORS, Cell
+from trainability.claims.outcome import MANIFEST
 from trainability.config import Config
 from trainability.plan import Plan, included
 from trainability.progress import COMPLETE, Progress
+from trainability.tables import read
 from trainability.verified import Verified
 
 NUMBERS = (
@@ -98,8 +101,8 @@ def load(
     return Material(
         settings,
         plan,
-        read_table(tables / "cells.parquet"),
-        read_table(tables / "runs.parquet"),
+        read(tables / "cells.parquet"),
+        read(tables / "runs.parquet"),
         read_verdicts(tables / "claims.csv"),
         read_verdicts(tables / "evidence.csv"),
         records,
@@ -119,16 +122,11 @@ def load(
     )
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A table that the workflow wrote."""
-    with files.reading(path):
-        return pd.read_parquet(path)
-
-
 def read_verdicts(path: Path) -> pd.DataFrame:
     """A table of verdicts: without a value, numbers are NaN and text is empty."""
+    content = files.read_beside(path.with_name(MANIFEST), path.name)
     with files.reading(path):
-        return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in NUMBERS})
+        return pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values={name: [""] for name in NUMBERS})
 
 
 def _first(cells: Any, *factors: str) -> list[Cell]:
