@@ -23,6 +23,7 @@ import snakemake_executor_plugin_slurm as slurm
 from snakemake_executor_plugin_slurm import common_settings
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
 __all__ = ["Executor", "ExecutorSettings", "common_settings"]
 
@@ -66,11 +67,18 @@ class Executor(slurm.Executor):
     """The executor `slurm`, with an end to every wait."""
 
     def __post_init__(self, test_mode: bool = False) -> None:
-        # The thread that asks about jobs has begun already.
         self._settled: set[str | None] = set()  # Slurm's numbers of the jobs that have ended
         self._hopeless: dict[str, tuple[str, float]] = {}  # why a job cannot go on, and since when
+        self._waits: dict[str, float] = {}  # what jobs wait for besides their turn, and since when
         self._said: set[str] = set()
         super().__post_init__(test_mode)
+
+    def format_job_exec(self, job: JobExecutorInterface) -> str:
+        """The command of a Slurm job; within that of a group runs an executor with warm workers."""
+        command = super().format_job_exec(job)
+        if not job.is_group():  # an array brings options of `slurm-jobstep`
+            return command
+        return re.sub(r"(?<=--executor )slurm-jobstep|(?<=--)slurm-jobstep", "slurm-watched-jobstep", command)
 
     def report_job_success(self, job_info: SubmittedJobInfo) -> None:
         self._settled.add(job_info.external_jobid)
@@ -86,6 +94,8 @@ class Executor(slurm.Executor):
         """Settle the jobs that have ended, and yield the others."""
         async for _ in super().check_active_jobs(active_jobs):
             pass  # where Slurm did not answer, `slurm` gives none back
+        if not active_jobs:  # the thread that asks has begun before this executor was set up
+            return
         settings = self.workflow.executor_settings
         self.next_seconds_between_status_checks = settings.init_seconds_before_status_checks
         left = [job for job in active_jobs if job.external_jobid not in self._settled]
@@ -116,12 +126,16 @@ class Executor(slurm.Executor):
         return True
 
     def _say_who_waits(self, listed: dict[str, Listed]) -> None:
-        reasons = {
+        """Name the jobs that have long waited for something that may never come, once for each such thing."""
+        waiting = {
             told.reason for told in listed.values() if told.state == "PENDING" and not TURN.fullmatch(told.reason)
         }
-        for reason in sorted(reasons):
-            jobs = ", ".join(name for name, told in listed.items() if told.state == "PENDING" and told.reason == reason)
-            self._say_once(f"Slurm jobs wait, and not only for their turn: {reason}", f" (now {jobs})")
+        now = time.monotonic()
+        self._waits = {reason: self._waits.get(reason, now) for reason in waiting}
+        for reason, since in self._waits.items():
+            if now - since >= self.workflow.executor_settings.patience:
+                jobs = ", ".join(name for name, told in listed.items() if told.reason == reason)
+                self._say_once(f"Slurm jobs wait, and not only for their turn: {reason}", f" (now {jobs})")
 
     def _say_once(self, message: str, more: str = "") -> None:
         if message not in self._said:
