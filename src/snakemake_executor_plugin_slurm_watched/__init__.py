@@ -74,11 +74,15 @@ class Executor(slurm.Executor):
         super().__post_init__(test_mode)
 
     def format_job_exec(self, job: JobExecutorInterface) -> str:
-        """The command of a Slurm job; within that of a group runs an executor with warm workers."""
+        """The command of a Slurm job.
+
+        For each job of a group, `slurm-jobstep` would start a Snakemake by srun, and that a worker with torch. In
+        threads of the group's one Snakemake they share warm workers, as on a single machine (trainability/workers.py).
+        """
         command = super().format_job_exec(job)
-        if not job.is_group():  # an array brings options of `slurm-jobstep`
+        if not job.is_group():
             return command
-        return re.sub(r"(?<=--executor )slurm-jobstep|(?<=--)slurm-jobstep", "slurm-watched-jobstep", command)
+        return command.replace(self.additional_general_args(), "--executor local --force-use-threads")
 
     def report_job_success(self, job_info: SubmittedJobInfo) -> None:
         self._settled.add(job_info.external_jobid)
