@@ -88,16 +88,17 @@ class Run:
         told = slurm.told("squeue", "-h", "--sort=i", f"--states={states}", f"--name={run or '-'}", "-o", form)
         return [Job(*line.split("|")) for line in told.splitlines()]
 
-    def training(self, number: int) -> list[Job]:
-        """As many jobs as soon as they run and so many cells are being trained."""
+    def training(self, jobs: int, cells: int | None = None) -> list[Job]:
+        """As many jobs as soon as they run and so many cells, one a job if not said, are being trained."""
         logs = self.project.work / "results/logs/train"
 
         def enough() -> list[Job]:
             started = (notes.read(path.with_suffix("").with_suffix(".log")) for path in logs.glob("*.unfinished.json"))
+            training = sum(note == notes.Note("running") for note in started)
             running = self.jobs("running")
-            return running if sum(note == notes.Note("running") for note in started) == len(running) == number else []
+            return running if len(running) == jobs and training == (cells or jobs) else []
 
-        return self.until(enough, f"no {number} jobs that train")
+        return self.until(enough, f"no {jobs} jobs that train")
 
     def says(self, words: str) -> None:
         """Wait until it has printed some words."""

@@ -1,4 +1,4 @@
-"""A real Slurm on this machine alone, for the tests: two nodes, each with two GPUs that are none, all on loopback.
+"""A real Slurm on this machine alone, for the tests: two nodes, and one with two GPUs that are none, all on loopback.
 
 The daemons run in the foreground as children of the test, with a state folder, ports and a munge key of their own. Only
 the configuration has to be where every Slurm command looks for it, /etc/slurm: Snakemake's plugin takes the variable
@@ -25,7 +25,8 @@ CONFIGURATION = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue")
 PACKAGES = "slurmctld slurmd slurm-client munge"
 START, STOP = 30, 10  # seconds that daemons have to answer, and to end
-NODES = ("n1", "n2")
+NODES = ("n1", "n2")  # of one core each
+GPU_NODE = "n3"  # of two
 MEMORY = 8_000  # MB that a node claims
 
 TEMPLATE = """\
@@ -62,14 +63,14 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd-%n.pid
 GresTypes=gpu
 {nodes}\
-PartitionName=DEFAULT Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
+PartitionName=DEFAULT Nodes=n[1-2] MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 PartitionName=cpu Default=YES
-PartitionName=gpu
+PartitionName=gpu Nodes={gpu_node}
 PartitionName=urgent PriorityTier=3
 PartitionName=requeued PriorityTier=1 PreemptMode=REQUEUE
 PartitionName=cancelled PriorityTier=1 PreemptMode=CANCEL
 """
-NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory={memory} Gres=gpu:2\n"
+NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory={memory} {gres}\n"
 
 
 class ClusterError(Exception):
@@ -89,7 +90,7 @@ def missing() -> str:
 
 
 class Slurm:
-    """A cluster of two nodes, from `start` to `stop`; the folder holds its state and logs."""
+    """A cluster, from `start` to `stop`; the folder holds its state and logs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -103,9 +104,9 @@ class Slurm:
         self._configure()
         self._munged()
         self.start_controller()
-        for node in NODES:
+        for node in (*NODES, GPU_NODE):
             self._slurmd(node)
-        self._wait(lambda: set(states().values()) == {"idle"}, "slurmctld", *NODES)
+        self._wait(lambda: set(states().values()) == {"idle"}, "slurmctld", *NODES, GPU_NODE)
 
     def start_controller(self, forgetful: bool = False) -> None:
         """Start slurmctld, with what it knew when it was stopped or without, and wait until it answers."""
@@ -144,17 +145,19 @@ class Slurm:
                 link.unlink()
 
     def _configure(self) -> None:
-        controller, *ports = _free_ports(1 + len(NODES))
+        names = (*NODES, GPU_NODE)
+        controller, *ports = _free_ports(1 + len(names))
         host = socket.gethostname().partition(".")[0]
-        cpus = max(1, (os.cpu_count() or 1) // len(NODES))
+        more = [{"cpus": 1, "gres": ""}] * len(NODES) + [{"cpus": 2, "gres": "Gres=gpu:2"}]
         nodes = [
-            NODE.format(name=name, host=host, port=port, cpus=cpus, memory=MEMORY)
-            for name, port in zip(NODES, ports, strict=True)
+            NODE.format(name=name, host=host, port=port, memory=MEMORY, **has)
+            for name, port, has in zip(names, ports, more, strict=True)
         ]
-        text = TEMPLATE.format(host=host, folder=self.folder, controller=controller, nodes="".join(nodes))
+        values = {"host": host, "folder": self.folder, "controller": controller, "gpu_node": GPU_NODE}
+        text = TEMPLATE.format(**values, nodes="".join(nodes))
         (self.folder / "slurm.conf").write_text(text)
         # A device file is all that Slurm wants of a GPU.
-        devices = "".join(f"NodeName={','.join(NODES)} Name=gpu File=/dev/{name}\n" for name in ("null", "zero"))
+        devices = "".join(f"NodeName={GPU_NODE} Name=gpu File=/dev/{name}\n" for name in ("null", "zero"))
         (self.folder / "gres.conf").write_text(devices)
         CONFIGURATION.parent.mkdir(exist_ok=True)
         for link in _links():
@@ -215,7 +218,7 @@ def told(*command: str) -> str:
 
 def states() -> dict[str, str]:
     """The state of every node by its name; a star says that it does not answer."""
-    return dict(line.split() for line in told("sinfo", "-h", "-N", "-p", "cpu", "-o", "%N %T").splitlines())
+    return dict(line.split() for line in told("sinfo", "-h", "-N", "-o", "%N %T").splitlines())
 
 
 def _links() -> tuple[Path, Path]:

@@ -1,7 +1,8 @@
 """The workflow on a real Slurm of two nodes, by the profiles that users take.
 
 Two runs of three cells at once, on copies of a project that has prepared its data: one in two groups, the first of
-which fills its memory; one on GPUs, a cell a job, of which one hangs until its time is over. Every wait has an end.
+which fills its memory; one on GPUs, a cell a job, of which one hangs until its time is over. Then one of cells that
+share a GPU. Every wait has an end.
 """
 
 from __future__ import annotations
@@ -27,6 +28,17 @@ def ends(cluster: slurm.Slurm, local: Project, tmp_path_factory: pytest.TempPath
     full.training(2)
     hanging = Run(on_gpus, "gpu", *profiles, "--group-components", "cells=1", *limits)
     return full.ended(), hanging.ended()
+
+
+@pytest.fixture(scope="module")
+def shared(ends: tuple[Ended, Ended], local: Project, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """A run whose one job trains two cells at a time on its GPU."""
+    needs = ("train:slurm_partition=gpu", "train:mem_mb=1500", "train:runtime=5", "train:gpu=0", "train:gres='gpu:1'")
+    profiles = ("--profile", "profiles/slurm", "--workflow-profile", "profiles/slurm-gpu", "--cores", 2)
+    project = untrained(local, tmp_path_factory.mktemp("shared"))
+    run = Run(project, "gpu", *profiles, "--retries", 0, "--set-resources", *needs)
+    run.training(1, cells=2)
+    return run.ended()
 
 
 def working_in(folder: Path) -> Iterator[str]:
@@ -67,12 +79,23 @@ def test_job_out_of_memory_comes_again_with_more_memory_and_time(ends: tuple[End
     assert "exceeded memory limit" in ends[0].printed
 
 
-def test_gpu_reaches_the_job(ends: tuple[Ended, Ended]) -> None:
-    _, run = ends
+def gpus(run: Ended) -> list[str]:
+    """The GPUs that the cells of a run were given, a cell each."""
     logs = [path.read_text() for path in run.project.work.glob("results/logs/train/*.log")]
-    assert len(logs) == 3
-    for log in logs:
-        assert log.partition("asked for cuda and was given GPU ")[2][:1] in ("0", "1"), log
+    return [log.partition("asked for cuda and was given GPU ")[2].partition("\n")[0] for log in logs]
+
+
+def test_gpu_reaches_the_job(ends: tuple[Ended, Ended]) -> None:
+    given = gpus(ends[1])
+    assert len(given) == 3
+    assert set(given) <= {"0", "1"}
+
+
+def test_cells_share_a_gpu(shared: Ended) -> None:
+    assert shared.status == 0, shared.printed
+    assert [(job.state, job.memory) for job in shared.jobs] == [("COMPLETED", "3000M")]
+    assert len(gpus(shared)) == 3
+    assert len(set(gpus(shared))) == 1
 
 
 def test_job_out_of_time_fails_and_the_rest_is_finished(ends: tuple[Ended, Ended]) -> None:
