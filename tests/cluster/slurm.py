@@ -1,29 +1,33 @@
-"""A real Slurm on this machine alone, for the tests: one node, with two GPUs that are none, all on loopback.
+"""A real Slurm on this machine alone, for the tests: two nodes, and one with two GPUs that are none, all on loopback.
 
 The daemons run in the foreground as children of the test, with a state folder, ports and a munge key of their own. Only
 the configuration has to be where every Slurm command looks for it, /etc/slurm: Snakemake's plugin takes the variable
 SLURM_CONF from its jobs. It is a link, which goes when the cluster stops.
 
-Without accounting (slurmdbd) the state of a job comes from squeue. Without cgroups nothing keeps a job to its memory
-but Slurm looking now and then.
+Every node is a slurmd; they share the machine's cores. Without accounting (slurmdbd) the state of a job comes from
+squeue. Without cgroups nothing keeps a job to its memory but Slurm looking every second.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue")
 PACKAGES = "slurmctld slurmd slurm-client munge"
 START, STOP = 30, 10  # seconds that daemons have to answer, and to end
-MEMORY = 16_000  # MB that the node claims
+NODES = ("n1", "n2")  # of one core each
+GPU_NODE = "n3"  # of two
+MEMORY = 8_000  # MB that a node claims
 
 TEMPLATE = """\
 ClusterName=trainability
@@ -31,13 +35,14 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge/socket
+AuthInfo=socket={folder}/munge/socket,cred_expire=10
 SlurmctldPort={controller}
-SlurmdPort={node}
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/affinity
+TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill,UsePss
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SchedulerParameters=sched_interval=1,bf_interval=1
@@ -48,17 +53,24 @@ AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none
 MinJobAge=3600
 KillWait=5
+SlurmdTimeout=10
 ReturnToService=2
-EnforcePartLimits=ALL
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:2 State=UNKNOWN
-PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
-PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
+{nodes}\
+PartitionName=DEFAULT Nodes=n[1-2] MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
+PartitionName=cpu Default=YES
+PartitionName=gpu Nodes={gpu_node}
+PartitionName=urgent PriorityTier=3
+PartitionName=requeued PriorityTier=1 PreemptMode=REQUEUE
+PartitionName=cancelled PriorityTier=1 PreemptMode=CANCEL
 """
+NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory={memory} {gres}\n"
 
 
 class ClusterError(Exception):
@@ -78,22 +90,46 @@ def missing() -> str:
 
 
 class Slurm:
-    """A cluster of one node, from `start` to `stop`; the folder holds its state and logs."""
+    """A cluster, from `start` to `stop`; the folder holds its state and logs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self.daemons: dict[str, subprocess.Popen[bytes]] = {}  # by the name of their log
 
     def start(self) -> None:
-        """Start munged, slurmctld and slurmd, and wait until the node takes jobs. Raises ClusterError."""
-        for name in ("state", "spool", "munge"):
+        """Start munged, slurmctld and a slurmd a node, and wait until all nodes take jobs. Raises ClusterError."""
+        for name in ("state", "munge"):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "munge").chmod(0o711)
         self._configure()
         self._munged()
-        self._daemon("slurmctld", "-D", "-c")
-        self._daemon("slurmd", "-D")
-        self._wait(lambda: set(told("sinfo", "-h", "-o", "%T").split()) == {"idle"}, "slurmctld", "slurmd")
+        self.start_controller()
+        for node in (*NODES, GPU_NODE):
+            self._slurmd(node)
+        self._wait(lambda: set(states().values()) == {"idle"}, "slurmctld", *NODES, GPU_NODE)
+
+    def start_controller(self, forgetful: bool = False) -> None:
+        """Start slurmctld, with what it knew when it was stopped or without, and wait until it answers."""
+        self._daemon("slurmctld", "slurmctld", "-D", *(["-c"] if forgetful else []))
+        self._wait(_answers, "slurmctld")
+
+    def stop_controller(self) -> None:
+        """End slurmctld; jobs run on, and nobody answers a question about them."""
+        self._end("slurmctld")
+
+    def start_node(self, node: str) -> None:
+        """Start a node that was lost, and wait until it takes jobs. Raises ClusterError."""
+        self._slurmd(node)
+        self._wait(lambda: states()[node] in ("idle", "mixed", "allocated"), node)
+
+    def lose_node(self, node: str) -> None:
+        """Kill a slurmd and all processes of its jobs at once, as if the power had gone."""
+        jobs = told("squeue", "-h", "--states=running,completing", "-w", node, "-o", "%A").split()
+        self.daemons[node].kill()
+        self.daemons[node].wait()
+        for process in _processes_of(set(jobs)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
 
     def stop(self) -> None:
         """Cancel what still runs, end the daemons and take the configuration away."""
@@ -102,25 +138,26 @@ class Slurm:
             deadline = time.monotonic() + STOP
             while told("squeue", "-h").strip() and time.monotonic() < deadline:
                 time.sleep(0.2)
-        for daemon in reversed(self.daemons.values()):
-            daemon.send_signal(signal.SIGTERM)
-            try:
-                daemon.wait(STOP)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-                daemon.wait()
+        for name in reversed(self.daemons):
+            self._end(name)
         for link in _links():
             if link.is_symlink() and link.readlink().is_relative_to(self.folder):
                 link.unlink()
 
     def _configure(self) -> None:
-        controller, node = _free_ports()
+        names = (*NODES, GPU_NODE)
+        controller, *ports = _free_ports(1 + len(names))
         host = socket.gethostname().partition(".")[0]
-        values = {"host": host, "folder": self.folder, "controller": controller, "node": node}
-        text = TEMPLATE.format(**values, cpus=os.cpu_count(), memory=MEMORY)
+        more = [{"cpus": 1, "gres": ""}] * len(NODES) + [{"cpus": 2, "gres": "Gres=gpu:2"}]
+        nodes = [
+            NODE.format(name=name, host=host, port=port, memory=MEMORY, **has)
+            for name, port, has in zip(names, ports, more, strict=True)
+        ]
+        values = {"host": host, "folder": self.folder, "controller": controller, "gpu_node": GPU_NODE}
+        text = TEMPLATE.format(**values, nodes="".join(nodes))
         (self.folder / "slurm.conf").write_text(text)
         # A device file is all that Slurm wants of a GPU.
-        devices = "".join(f"NodeName={host} Name=gpu File=/dev/{name}\n" for name in ("null", "zero"))
+        devices = "".join(f"NodeName={GPU_NODE} Name=gpu File=/dev/{name}\n" for name in ("null", "zero"))
         (self.folder / "gres.conf").write_text(devices)
         CONFIGURATION.parent.mkdir(exist_ok=True)
         for link in _links():
@@ -134,26 +171,40 @@ class Slurm:
         key.chmod(0o400)
         files = {"key-file": key, "socket": folder / "socket", "pid-file": folder / "pid", "seed-file": folder / "seed"}
         # --force: below /tmp anybody could have made the folder, and munged says so.
-        self._daemon("munged", "--foreground", "--force", *(f"--{name}={path}" for name, path in files.items()))
+        options = [f"--{name}={path}" for name, path in files.items()]
+        self._daemon("munged", "munged", "--foreground", "--force", *options)
         self._wait((folder / "socket").exists, "munged")
 
-    def _daemon(self, program: str, *options: str) -> None:
-        where = shutil.which(program) or f"/usr/sbin/{program}"
-        with (self.folder / f"{program}.log").open("wb") as log:
-            self.daemons[program] = subprocess.Popen([where, *options], stdout=log, stderr=subprocess.STDOUT)
+    def _slurmd(self, node: str) -> None:
+        (self.folder / f"spool-{node}").mkdir(exist_ok=True)
+        self._daemon(node, "slurmd", "-D", "-N", node)
 
-    def _wait(self, ready: Callable[[], bool], *programs: str) -> None:
+    def _daemon(self, name: str, program: str, *options: str) -> None:
+        where = shutil.which(program) or f"/usr/sbin/{program}"
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.daemons[name] = subprocess.Popen([where, *options], stdout=log, stderr=subprocess.STDOUT)
+
+    def _end(self, name: str) -> None:
+        daemon = self.daemons[name]
+        daemon.send_signal(signal.SIGTERM)
+        try:
+            daemon.wait(STOP)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+
+    def _wait(self, ready: Callable[[], bool], *names: str) -> None:
         deadline = time.monotonic() + START
         while not ready():
-            for program in programs:
-                if self.daemons[program].poll() is not None:
-                    raise ClusterError(f"{program} ended: {self._tail(program)}")
+            for name in names:
+                if self.daemons[name].poll() is not None:
+                    raise ClusterError(f"{name} ended: {self._tail(name)}")
             if time.monotonic() > deadline:
-                raise ClusterError(f"no answer within {START} s: {' '.join(map(self._tail, programs))}")
+                raise ClusterError(f"no answer within {START} s: {' '.join(map(self._tail, names))}")
             time.sleep(0.2)
 
-    def _tail(self, program: str) -> str:
-        return (self.folder / f"{program}.log").read_text(errors="replace")[-2000:]
+    def _tail(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")[-2000:]
 
 
 def told(*command: str) -> str:
@@ -165,6 +216,11 @@ def told(*command: str) -> str:
     return done.stdout
 
 
+def states() -> dict[str, str]:
+    """The state of every node by its name; a star says that it does not answer."""
+    return dict(line.split() for line in told("sinfo", "-h", "-N", "-o", "%N %T").splitlines())
+
+
 def _links() -> tuple[Path, Path]:
     return CONFIGURATION, CONFIGURATION.with_name("gres.conf")
 
@@ -173,8 +229,21 @@ def _answers() -> bool:
     return "is UP" in told("scontrol", "ping")
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        for taken in (first, second):
-            taken.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
+def _free_ports(number: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in taken:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in taken]
+
+
+def _processes_of(jobs: set[str]) -> Iterator[int]:
+    """Numbers of the processes that Slurm jobs consist of: what they run, and the slurmstepd above it."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            step = re.match(rb"slurmstepd: \[(\d+)\.", (process / "cmdline").read_bytes())
+            job = step or re.search(rb"(?:^|\0)SLURM_JOB_ID=(\d+)\0", (process / "environ").read_bytes())
+        except OSError:  # it has ended
+            continue
+        if job and job[1].decode() in jobs:
+            yield int(process.name)
