@@ -102,8 +102,8 @@ def _reason(error: OSError, path: Path, size: int | None) -> str:
     room = shutil.disk_usage(path.parent)
     needed = "" if size is None else f"it has {size:,} bytes, and "
     return (
-        f"{error.strerror}: {needed}{room.free:,} of {room.total:,} are free. Make room and start again: what is done is "
-        "kept"
+        f"{error.strerror}: {needed}{room.free:,} of {room.total:,} are free. Make room and start again: what is done "
+        "is kept"
     )
 
 
