@@ -302,6 +302,30 @@ def test_damaged_checkpoint_is_named_and_left_aside(
     assert bits(outcome) == expected
 
 
+def test_with_any_bit_flipped_it_is_whole_or_left_aside(tmp_path: Path) -> None:
+    """Some bits of an archive, of a date for instance, mean nothing here."""
+    saved = torch.arange(5.0)
+    Checkpoints(tmp_path, ORIGIN).save(checkpoints.Position(1, 2), part=[saved])
+    path = tmp_path / NAME
+    content = path.read_bytes()
+    unnoticed = 0
+    for place in range(0, len(content), 3):
+        changed = bytearray(content)
+        changed[place] ^= 1 << place % 8
+        path.write_bytes(changed)
+        lines: list[str] = []
+        kept, live = Checkpoints(tmp_path, ORIGIN, report=lines.append), torch.zeros(5)
+        found = kept.find()
+        if found:
+            unnoticed += 1
+            assert found == checkpoints.Position(1, 2)
+            kept.restore("part", [live])
+            assert torch.equal(live, saved)
+        else:
+            assert lines[0].endswith(checkpoints.RESTART)
+    assert unnoticed < len(content) / 10
+
+
 FOREIGN: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "code": ({}, {"hashes": {"code": "other", "data": "da7a"}}, "hashes.code"),
     "data": ({}, {"hashes": {"code": "c0de", "data": "other"}}, "hashes.data"),
