@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -163,15 +164,18 @@ def test_killed_in_any_step_and_resumed_it_is_as_if_nothing_had_been(
         files.remove(one.folder / NAME)
 
 
-def test_killed_again_and_again(make_cell: Any, arrays: Arrays, life: Callable[..., Life]) -> None:
-    """Each process takes three steps only; times of measuring add up."""
+def test_killed_again_and_again(
+    make_cell: Any, arrays: Arrays, life: Callable[..., Life], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each process takes three steps only; times of measuring add up, a second each by this clock."""
+    monkeypatch.setattr(time, "perf_counter", itertools.count().__next__)
     one = life(make_cell(optimizer="adam", epochs=4), arrays, together=3)
     expected = one.undisturbed()
     for _ in range(15):
         one.killed_in_step(4)
     outcome = one.train()
     assert bits(outcome) == bits(expected)
-    assert 0.3 < outcome.looking / expected.looking < 10, "less than once, or more often than there were processes"
+    assert outcome.looking == expected.looking > 10
 
 
 WITH_STATE: list[dict[str, Any]] = [
@@ -209,6 +213,17 @@ def test_nothing_of_its_state_is_forgotten(
     assert {name for name in all_numbers | found if all_numbers.get(name) != found.get(name)} == set()
     assert bits(outcome) == expected
     assert not outcome.history.lost_at.any() or 1e30 in one.cell.learning_rates
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_resumed_on_cuda_with_the_steps_recorded_anew(
+    make_cell: Any, arrays: Arrays, life: Callable[..., Life]
+) -> None:
+    cell = make_cell(normalization="batchnorm", optimizer="adam", dropout=0.2, epochs=4)
+    one = life(cell, arrays, device="cuda")
+    expected = bits(one.undisturbed())
+    one.killed_in_step(10)
+    assert bits(one.train()) == expected
 
 
 def test_restoring_leaves_tensors_where_a_recorded_step_knows_them(
@@ -453,7 +468,7 @@ for attempt in range(12):
         while written() == before and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             time.sleep(0.001)
     if attempt < 11:
-        time.sleep(random.uniform(0.0, 0.05))
+        time.sleep(random.uniform(0.0, 0.02))
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if os.WIFEXITED(status):
@@ -467,7 +482,7 @@ def test_a_process_killed_at_random_leaves_the_record_of_one_that_was_not(
 ) -> None:
     """The command of the workflow's rule, a process each time, until one comes to its end."""
     cell = make_cell(
-        normalization="batchnorm", dropout=0.1, optimizer="adam", width=24, epochs=8, seeds=6, augmentation="crop_flip"
+        normalization="batchnorm", dropout=0.1, optimizer="adam", width=24, epochs=16, seeds=6, augmentation="crop_flip"
     )
     data = tmp_path / "data"
     parts = {name: np.asarray(values) for name, values in vars(images).items()}
@@ -477,7 +492,7 @@ def test_a_process_killed_at_random_leaves_the_record_of_one_that_was_not(
     program = [sys.executable, "-c", PROGRAM, tmp_path / "killed", *words]
     done = subprocess.run(program, capture_output=True, text=True, timeout=300)
     assert done.stdout.endswith("times, status 0\n"), done.stdout + done.stderr
-    assert done.stdout.count("resumed at step") > 3, done.stdout
+    assert done.stdout.count("resumed at step") > 2, done.stdout
     outcome = training.train(cell, images, CLASSES)
     expected = record.write(tmp_path / "whole", cell, outcome, manifest, {"started": "", "ended": ""}, 1.0)
     found = record.read(tmp_path / "killed").content
