@@ -122,7 +122,10 @@ class Checkpoints:
 
     def remove(self) -> None:
         """Remove the checkpoint, which nobody needs once there is a record."""
-        files.remove(self.path)
+        try:
+            files.remove(self.path)
+        except OSError as error:
+            self.report(f"{self.path} could not be removed ({error.strerror}). Nothing reads it any more.")
 
     def _problems(self, line: str) -> None:
         """Report a problem, but not at every checkpoint again."""

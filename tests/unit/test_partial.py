@@ -14,7 +14,7 @@ import pytest
 import yaml
 from report_sample import CLAIMS, SOURCES, Sample, claim
 
-from trainability import cli, config, files, notes, partial, plan, progress, record, report, tables
+from trainability import checkpoints, cli, config, files, notes, partial, plan, progress, record, report, tables
 from trainability.claims.verdicts import NOT_TESTABLE, NOT_YET
 from trainability.progress import COMPLETE
 from trainability.report import comparisons, material, rankings, unfinished
@@ -51,6 +51,7 @@ class Folder:
     def fail(self, key: str, text: str, reason: str = "exit status 1") -> None:
         """As a job leaves things that failed."""
         shutil.rmtree(self.path / "cells" / key)
+        files.write_atomically(self.path / "cells" / key / checkpoints.NAME, b"a checkpoint")
         with notes.kept(self.log(key, text)) as failed:
             failed(reason)
 

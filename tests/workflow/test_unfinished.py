@@ -23,6 +23,9 @@ from trainability.api import Activation
 
 class Broken(Activation):
     def value(self, z, *learned):
+        (folder,) = Path("results/cells").glob("*Broken*")
+        for name in ("checkpoint.npz", "curves.parquet"):
+            (folder / name).touch()
         raise RuntimeError("no such luck")
 
     def derivative(self, z, *learned):
@@ -121,6 +124,8 @@ def test_while_a_workflow_runs_and_after_it_failed(run: Run) -> None:
         job.communicate()
         assert job.returncode == 1
     assert not (results / "tables/cells.csv").exists()
+    left = [path.name for path in results.glob("cells/*Broken*/*")]
+    assert left == ["checkpoint.npz"], "of a failed job Snakemake removes what the rule declares, and nothing else"
 
     printed = run.snakemake("--force", "report_partial")
     assert f"The report on what is done: {results / 'report_partial.html'}" in printed

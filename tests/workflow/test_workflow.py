@@ -21,6 +21,7 @@ import torch
 import yaml
 from project import ROOT, Project
 
+from trainability import files
 from trainability.config import load
 from trainability.figures import FIGURES
 from trainability.plan import included, make_plan
@@ -331,10 +332,16 @@ def test_results_beside_themselves_have_not_changed(project: Project, tmp_path: 
 def test_missing_record_is_trained_and_nothing_else(project: Project) -> None:
     before = project.digests()
     cell = sorted(before)[2]
-    shutil.rmtree(project.work / "results/cells" / cell)
+    folder = project.work / "results/cells" / cell
+    shutil.rmtree(folder)
+    checkpoint = folder / "checkpoint.npz"
+    files.write_atomically(checkpoint, b"of some other training")
     assert project.jobs()["train"] == 1
     project.snakemake()
     assert project.digests() == before
+    log = (project.work / f"results/logs/train/{cell}.log").read_text()
+    assert "checkpoint.npz holds no arrays" in log
+    assert not checkpoint.exists()
 
 
 def test_chosen_cells_are_trained_again_and_no_others(project: Project) -> None:
