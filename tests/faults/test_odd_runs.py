@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Grid, Ledger, orphans, training_notes, undisturbed, untrained
+from harness import LIMIT, Grid, Ledger, orphans, training_notes, undisturbed, untrained
 
 HOURS = 5
-# Every process of the experiment takes this for the time: hours ahead and hours behind, by turns.
+# Every process of the experiment takes this for the time: hours ahead and hours behind, as chance will have it.
 CLOCK = f"""
+import random
 import time
 
-_time = time.time
-time.time = lambda: (now := _time()) + (0, {HOURS}, -{HOURS})[int(now) % 3] * 3600
+_time, _random = time.time, random.Random(1)
+time.time = lambda: _time() + 3600 * _random.choice((0, {HOURS}, -{HOURS}))
 """
 
 
@@ -30,12 +31,16 @@ def grid(tmp_path: Path) -> Iterator[Grid]:
     grid.stop()
 
 
-def status(grid: Grid) -> dict[str, Any]:
-    """What `trainability status --json` says."""
-    words = ["status", "--json", "--configfile", grid.code / "config.yaml", grid.code / "experiments/grid.yaml"]
-    command = [sys.executable, "-m", "trainability.cli", *map(str, words)]
-    done = subprocess.run(command, cwd=grid.work, env=grid.environment, stdout=subprocess.PIPE, check=True)
-    return json.loads(done.stdout)
+def status(grid: Grid, *words: str) -> subprocess.Popen[str]:
+    """`trainability status`, started."""
+    configs = [str(grid.code / name) for name in ("config.yaml", "experiments/grid.yaml")]
+    command = [sys.executable, "-m", "trainability.cli", "status", *words, "--configfile", *configs]
+    return subprocess.Popen(command, cwd=grid.work, env=grid.environment, stdout=subprocess.PIPE, text=True)
+
+
+def told(grid: Grid) -> dict[str, Any]:
+    """What it says about an experiment."""
+    return json.loads(status(grid, "--json").communicate(timeout=LIMIT)[0])
 
 
 def test_memory_runs_out(grid: Grid) -> None:
@@ -57,9 +62,9 @@ def test_memory_runs_out(grid: Grid) -> None:
         assert ("can't allocate memory" in log) == ("exit status" in reason)
     assert "signal 9 (Killed), which is what the system does when memory runs out; its log is" in run.printed
     assert "Some jobs failed; what is done is kept" in run.printed
-    told = status(grid)
-    assert told["states"]["failed"] == 2
-    assert {one["name"] for one in told["failures"]} == set(failed)
+    said = told(grid)
+    assert said["states"]["failed"] == 2
+    assert {one["name"] for one in said["failures"]} == set(failed)
 
     run = grid.start("--until", "claims")
     assert run.wait() == 0, run.printed
@@ -70,21 +75,23 @@ def test_memory_runs_out(grid: Grid) -> None:
 
 
 def test_clocks_jump(grid: Grid) -> None:
-    """The data are from the future, and every second another time of day is told while the cells are trained."""
+    """The data are from the future, and while the cells are trained nobody is told the same time of day twice."""
     shift(grid.results, HOURS)
     (grid.code / "src/sitecustomize.py").write_text(CLOCK)
     (grid.work / "stop a training").touch()
     run = grid.start("--until", "train")
     assert run.until((grid.work / "waiting").exists), run.printed
     assert run.until(lambda: len(grid.digests()) == 5)
-    for hours in (HOURS, -HOURS):
+    watching = status(grid, "--watch")
+    for hours in (HOURS, -2 * HOURS):
         shift(grid.results / "logs", hours)
-        told = status(grid)
-        assert told["states"]["running"] == 1
-        assert 0 <= told["seconds_left"] < 300
+        said = told(grid)
+        assert said["states"]["running"] == 1
+        assert 0 <= said["seconds_left"] < 300
     (grid.work / "go on").touch()
     assert run.wait() == 0, run.printed
     assert "were from the future" in run.printed
+    assert watching.communicate(timeout=60)[0].endswith("All cells and analyses are done.\n")
     assert grid.digests() == undisturbed().digests()
     shift(grid.results / "cells", -HOURS)
     assert "train" not in grid.jobs("--until", "train", config="grid"), "records that look older than their data"
