@@ -101,26 +101,13 @@ def test_nothing_depends_on_what_has_no_checksum(kind: str, whole: Finished) -> 
         assert list(whole.look().progress.cells) == []
 
 
-# Damaged files, and the cells that are trained for them. Several at once: each run of Snakemake costs seconds.
+# Damaged files, one of a rule, and the cells that are trained for them. Several at once: each run costs seconds.
 REPAIRS: dict[str, tuple[list[str], list[str]]] = {
     "what is made from records": (
-        ["plan", "configuration", "table of runs", "cells for people", "verdicts", "drawing", "caption", "report"],
+        ["configuration", "analysis", "table of runs", "verdicts' manifest", "drawing", "report's manifest"],
         [],
     ),
-    "manifests of these": (
-        [
-            "plan's manifest",
-            "tables' manifest",
-            "verdicts' manifest",
-            "figure's manifest",
-            "report's manifest",
-            "analysis",
-        ],
-        [],
-    ),
-    "a cell and an analysis": (["curves", "analysis' origin"], [RAW]),
-    "a record": (["record"], [RAW]),
-    "arrays": (["arrays", "map"], [RAW]),
+    "a cell and its data": (["map", "layers"], [RAW]),
 }
 
 
