@@ -12,6 +12,10 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 
+# A run's matrices lie at other addresses in another stack, and without this MKL's products differ with these in their
+# last bits where a width or the batch size is no multiple of 4. MKL reads it at its first use; it costs no time.
+os.environ.setdefault("MKL_CBWR", "AUTO")
+
 
 class DeviceError(Exception):
     """The device that was asked for is not there; the message says what is and how to go on."""

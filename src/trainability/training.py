@@ -21,7 +21,7 @@ from torch import Tensor
 from trainability import blueprint, devices, health, seeding, stacks, steps
 from trainability.cell import Cell
 from trainability.checkpoints import Checkpoints, Position, State
-from trainability.network import Mode, Network
+from trainability.network import Mode, Network, targets
 from trainability.outcome import TRAIN, VALIDATION, History, Outcome, judge
 from trainability.prepared import Arrays
 
@@ -120,8 +120,8 @@ class _Data:
             return torch.from_numpy(x).to(device, dtype), torch.from_numpy(y).to(device)
 
         self.x, self.y = split(arrays.train_x, arrays.train_y)
-        one_hot = torch.nn.functional.one_hot(self.y, classes).to(dtype)
-        self.targets = one_hot * (1.0 - smoothing) + smoothing / classes  # Szegedy et al. 2016, section 7
+        self.classes = classes
+        self.targets = targets(self.y, classes, dtype, smoothing)
         self.validation = split(arrays.validation_x, arrays.validation_y)
         self.test = split(arrays.test_x, arrays.test_y)
 
@@ -132,7 +132,7 @@ class _Stack:
     def __init__(self, cell: Cell, data: _Data, runs: list[tuple[int, float]]) -> None:
         self.cell, self.data, self.runs = cell, data, runs
         x = data.x
-        self.network = Network(cell, x.shape[1], data.targets.shape[1], runs, x.dtype, x.device)
+        self.network = Network(cell, x.shape[1], data.classes, runs, x.dtype, x.device)
         self.steps_per_epoch = len(data.y) // cell.batch_size
         total = self.steps_per_epoch * cell.epochs
         first, probe = slice(0, cell.batch_size), slice(0, cell.probe_examples)
@@ -201,11 +201,8 @@ class _Stack:
 
 
 def score(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy and accuracy [R] of logits [R, N, K]; an answer that is not finite is wrong."""
+    """Mean cross-entropy and accuracy [R] of logits [R, N, K]; an answer with a loss that is not finite is wrong."""
     labels = labels.expand(logits.shape[:2])
-    highest, answer = logits.max(-1, keepdim=True)
-    picked = logits.gather(-1, labels.unsqueeze(-1))
-    # torch's own logsumexp takes several times as long over so short rows.
-    loss = (logits - highest).exp_().sum(-1, keepdim=True).log_().add_(highest).sub_(picked).mean((1, 2))
-    right = (answer.squeeze(-1) == labels) & logits.sum(-1).isfinite()
-    return loss, right.to(logits.dtype).mean(-1)
+    loss = logits.log_softmax(-1).gather(-1, labels.unsqueeze(-1)).squeeze(-1).neg_()
+    right = (logits.argmax(-1) == labels) & loss.isfinite()
+    return loss.mean(-1), right.to(logits.dtype).mean(-1)

@@ -28,6 +28,17 @@ def test_settings_are_put_back() -> None:
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
 
 
+@pytest.mark.parametrize(
+    ("rows", "inputs", "units"), [(15, 24, 10), (7, 22, 9), (31, 38, 6), (33, 28, 5), (32, 64, 63)]
+)
+def test_products_do_not_depend_on_where_a_run_lies(rows: int, inputs: int, units: int) -> None:
+    draws = torch.Generator().manual_seed(0)
+    x, w = torch.randn(40, rows, inputs, generator=draws), torch.randn(40, inputs, units, generator=draws)
+    whole = torch.bmm(x, w)
+    for low, high in ((0, 2), (1, 4), (3, 40), (7, 23), (39, 40)):
+        assert torch.equal(torch.bmm(x[low:high].clone(), w[low:high].clone()), whole[low:high])
+
+
 def test_every_tensor_of_a_stack_is_made_on_its_device(make_cell: Any, arrays: Arrays) -> None:
     """The meta device holds no numbers and refuses every operation that mixes it with another one."""
     from trainability.network import Network

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from trainability import health
 from trainability.health import DEAD, SATURATED, Monitor, distinct_units, sign_agreement
-from trainability.network import Mode, Network, loss_gradient
+from trainability.network import Mode, Network, loss_gradient, targets
 
 
 def monitored(network: Network, probe: Tensor) -> tuple[Monitor, dict[str, Tensor]]:
-    monitor = Monitor(network, probe, probe[:8], nn.functional.one_hot(torch.arange(8) % 4, 4).float())
+    monitor = Monitor(network, probe, probe[:8], targets(torch.arange(8) % 4, 4, torch.float32))
     return monitor, monitor.measure()[0]
 
 
@@ -178,7 +178,7 @@ class TestSignAgreement:
         monitor, columns = monitored(network, probe)
         logits = network.forward(monitor.batch, Mode.PROBE)
         buffers = [torch.zeros_like(parameter) for parameter in network.parameters]
-        network.backward(loss_gradient(logits, monitor.batch_one_hot), buffers, carry=0.0)
+        network.backward(loss_gradient(logits, monitor.batch_targets), buffers, carry=0.0)
         positive = (buffers[0] > 0).float().mean(1)
         expected = torch.maximum(positive, 1 - positive).mean(-1)
         torch.testing.assert_close(columns["sign_agreement_batch"][0], expected)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from trainability.activations import ACTIVATIONS
 from trainability.cell import Cell
-from trainability.network import Mode, Network, loss_gradient
+from trainability.network import Mode, Network, loss_gradient, targets
 from trainability.normalizations import NORMALIZATIONS
 from trainability.normalizers import BatchNormalizer
 
@@ -54,16 +54,16 @@ def assert_torchs(cell: Cell, features: int) -> None:
     modules = [Reference(network, cell, run) for run in range(runs)]
     network.renew()
     logits = network.forward(x, Mode.TRAIN)
-    network.backward(loss_gradient(logits, nn.functional.one_hot(y, CLASSES).double()), buffers, carry=0.25)
+    network.backward(loss_gradient(logits, targets(y, CLASSES, torch.float64)), buffers, carry=0.25)
     expected = [module(x[run]) for run, module in enumerate(modules)]  # while the random slopes are those of training
     evaluated = network.forward(x, Mode.EVALUATE)
     for run, module in enumerate(modules):
         nn.functional.cross_entropy(expected[run], y[run]).backward()
-        torch.testing.assert_close(logits[run], expected[run].detach())
+        torch.testing.assert_close(logits[run, :, :CLASSES], expected[run].detach())
         for buffer, gradient in zip(buffers, module.ordered(lambda parameter: parameter.grad), strict=True):
             accumulated = buffer[run, ..., : gradient.shape[-1]].reshape(gradient.shape)  # without spare columns
             torch.testing.assert_close(accumulated, 0.25 * 0.5 + gradient, rtol=1e-8, atol=1e-11)
-        torch.testing.assert_close(evaluated[run], module.eval()(x[run]).detach())
+        torch.testing.assert_close(evaluated[run, :, :CLASSES], module.eval()(x[run]).detach())
 
 
 @pytest.mark.parametrize("activation", MODULES)
@@ -120,7 +120,7 @@ def test_initial_weights_of_a_convolution_have_torchs_fans(make_cell: Any) -> No
 def test_carry_zero_forgets_the_buffer(make_cell: Any) -> None:
     network = Network(make_cell(normalization="batchnorm"), FEATURES, CLASSES)
     x, y = batch(6, torch.float32)
-    gradient = loss_gradient(network.forward(x, Mode.PROBE), nn.functional.one_hot(y, CLASSES).float())
+    gradient = loss_gradient(network.forward(x, Mode.PROBE), targets(y, CLASSES, torch.float32))
     clean = [torch.zeros_like(parameter) for parameter in network.parameters]
     dirty = [torch.full_like(parameter, torch.nan) for parameter in network.parameters]
     network.backward(gradient.clone(), clean, carry=0.0)
@@ -207,4 +207,4 @@ def test_seeds_share_weights_and_schemes_share_noise(make_cell: Any) -> None:
 def test_bias_is_that_of_hidden_units(make_cell: Any) -> None:
     network = Network(make_cell(bias=0.01), FEATURES, CLASSES)
     assert all((layer.linear.bias == 0.01).all() for layer in network.hidden)
-    assert (network.output.bias == 0).all()
+    assert (network.output.bias[..., :CLASSES] == 0).all()

@@ -67,6 +67,7 @@ class BornDead(Analysis):
 
         from trainability.analyses import networks
         from trainability.health import Monitor
+        from trainability.linear import columns
 
         points = torch.linspace(-(3.0**0.5), 3.0**0.5, POINTS).unsqueeze(1)
         factors = {"activation": activation, "init": init, "depth": max(self.depths), "width": width}
@@ -74,6 +75,6 @@ class BornDead(Analysis):
         for first in range(0, total, TOGETHER):
             seeds = range(first, min(first + TOGETHER, total))
             network = networks.stack(points, 1, seeds, **factors)
-            columns, _ = Monitor(network, points, points, torch.zeros(POINTS, 1)).measure()
-            parts.append((columns["dead_fraction"] == 1).cummax(0).values)
+            measured, _ = Monitor(network, points, points, torch.zeros(POINTS, columns(1))).measure()
+            parts.append((measured["dead_fraction"] == 1).cummax(0).values)
         return torch.cat(parts, 1).unflatten(1, (self.rounds, self.trials)).sum(-1).tolist()

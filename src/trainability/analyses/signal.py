@@ -85,12 +85,13 @@ class Signal(Analysis):
 
         from trainability.analyses import networks
         from trainability.health import Monitor
+        from trainability.network import targets
 
         draws = seeding.generator(0, "signal", self.examples, self.width).standard_normal((self.examples, self.width))
         x = torch.from_numpy(draws)
-        one_hot = torch.eye(CLASSES, dtype=x.dtype)[torch.arange(self.examples) % CLASSES]
+        wanted = targets(torch.arange(self.examples) % CLASSES, CLASSES, x.dtype)
         network = networks.stack(x, CLASSES, range(self.seeds), **cell, width=self.width)
-        monitor = Monitor(network, x, x, one_hot)
+        monitor = Monitor(network, x, x, wanted)
         columns, _ = monitor.measure()
         gradients = dict(zip(map(id, network.parameters), monitor.buffers, strict=True))
         deviations = [gradients[id(layer.linear.weight)].flatten(1).std(1, correction=0) for layer in network.hidden]
