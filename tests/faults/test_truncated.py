@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from disturbed import KINDS, MADE, RAW, TRUNCATIONS, Finished, changed, finished, outcome
 
-from trainability import datasets, files, plan, prepared, record, tables
+from trainability import datasets, files, plan, prepared, record, tables, verified
 from trainability.claims import sheets
+from trainability.cli import main
 from trainability.figures import FIGURES
 from trainability.files import CorruptFileError
+from trainability.operations import damage
 from trainability.report import illustrations, material
 
 
@@ -92,6 +95,36 @@ def test_whoever_reads_it_names_the_file_and_the_mend(kind: str, how: str, whole
         READERS[kind](whole, path)
     assert str(path) in str(caught.value)
     assert "run snakemake" in str(caught.value)
+
+
+@pytest.mark.parametrize("how", TRUNCATIONS)
+def test_a_note_on_a_verified_cell_is_named_with_its_mend(how: str, whole: Finished) -> None:
+    folder = whole.one("record").parent
+    digest = record.load(folder)["digest"]
+    note = verified.Verified(folder.name, digest, digest, True, 2, 0, (), {}, "2026-01-01", 1.0)
+    path = verified.write(folder, note)
+    try:
+        assert verified.read(folder, digest) == note
+        path.write_bytes(TRUNCATIONS[how](path.read_bytes()))
+        (said,) = damage.lines(whole.look(), [])
+    finally:
+        path.unlink()
+    assert said.startswith(f"damaged: {path} ")
+    assert said.endswith(f"Delete it; `trainability verify {folder.name}` makes another.")
+
+
+def test_status_says_it_to_programs(whole: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment = [str(whole.code / file) for file in ("config.yaml", "experiments/smoke.yaml")]
+    path = whole.one("map")
+    with changed(path, TRUNCATIONS["empty"]):
+        assert main(["status", "--json", "--configfile", *experiment, "--results", str(whole.results)]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["damaged"]
+    size = path.stat().st_size
+    assert found == {
+        "rule": "preprocess",
+        "name": "digits.raw",
+        "problems": [f"{path} has 0 bytes, expected {size}"],
+    }
 
 
 @pytest.mark.parametrize("kind", ["log", "time that a job took"])

@@ -59,7 +59,8 @@ def _status(arguments: argparse.Namespace) -> int:
     picked = bool(arguments.select or arguments.kinds)
     keys = cells.select(arguments.select, arguments.kinds) if picked else list(cells.trained)
     if arguments.json:
-        print(json.dumps(status.document(cells, keys, now), indent=2, ensure_ascii=False))
+        content = status.document(cells, keys, now) | {"damaged": damage.document(damage.damages(cells))}
+        print(json.dumps(content, indent=2, ensure_ascii=False))
         return 0
     print(*status.lines(cells, now), sep="\n")
     print(*(f"  {line}\n" for line in damage.lines(cells, damage.damages(cells))), sep="", end="")

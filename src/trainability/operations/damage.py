@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from trainability import files, record, verified
 from trainability.operations.cells import Cells
@@ -53,6 +54,11 @@ def lines(cells: Cells, found: Sequence[Damage]) -> Iterator[str]:
     if found:
         yield "`trainability rerun --damaged` makes these again, and what is made from them."
     yield from _notes(cells)
+
+
+def document(found: Sequence[Damage]) -> list[dict[str, Any]]:
+    """The same for programs."""
+    return [{"rule": damage.job.rule, "name": damage.job.name, "problems": list(damage.problems)} for damage in found]
 
 
 def targets(found: Sequence[Damage]) -> list[str]:
