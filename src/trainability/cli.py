@@ -7,53 +7,21 @@ a user can mend are one clear message and exit status 2; anything else is a trac
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import shlex
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import ValidationError
-
-from trainability import claims, config, exports, files, foreign, operations, plan, printing
-from trainability.cell import Cell
+from trainability import claims, config, exports, files, foreign, operations, plan, printing, workflow_steps
 from trainability.expressions import ExpressionError
 from trainability.operations import commands
+from trainability.operations.workflow import Workflow
 from trainability.registry import suggest
+from trainability.workflow_steps import UsageError
 
-T = TypeVar("T")
 CONFIGFILES = [Path("config.yaml")]
 SOURCES = claims.TEXTBOOK.parent  # of the page
-
-# The options of the workflow's steps: all are required, since a rule says everything.
-STEP_OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
-    "dataset": (str, "name of a data set, or name and parameters as JSON"),
-    "source": (str, "folder that already holds the files; empty to download them"),
-    "download-to": (Path, "folder for downloads"),
-    "preprocessing": (str, "name of a preprocessing, or name and parameters as JSON"),
-    "cell": (str, "the cell's parameters as JSON"),
-    "analysis": (str, "name of an analysis, or name and parameters as JSON"),
-    "config": (Path, "resolved configuration, results/tables/config.json"),
-    "cells": (Path, "folder with a folder per cell"),
-    "tables": (Path, "folder of the tables"),
-    "analyses": (Path, "folder of the analyses' tables"),
-    "figures": (Path, "folder of the figures"),
-    "sources": (Path, "folder with the page's template, style and script"),
-    "data": (Path, "folder of the data this step reads"),
-    "logs": (Path, "folder of the logs of the cells' training"),
-    "captions": (Path, "the captions of all figures, as YAML"),
-    "device": (str, "where to train: cpu or cuda"),
-    "snakemake": (str, "how the experiment is run, e.g. snakemake"),
-    "out": (Path, "where the result goes"),
-}
-
-
-class UsageError(Exception):
-    """What was given cannot be used; the message says why."""
-
 
 USAGE_ERRORS = (
     config.ConfigError,
@@ -84,99 +52,6 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"trainability: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     return status or 0
-
-
-def _data(arguments: argparse.Namespace) -> None:
-    from trainability import datasets
-
-    dataset = _read(datasets.DATASETS.parse, arguments.dataset)
-    source = Path(arguments.source) if arguments.source else None
-    datasets.prepare(dataset, arguments.out, source, arguments.download_to)
-
-
-def _preprocess(arguments: argparse.Namespace) -> None:
-    from trainability import prepared
-    from trainability.preprocessing import PREPROCESSINGS
-
-    chosen = _read(PREPROCESSINGS.parse, arguments.preprocessing)
-    prepared.prepare(chosen, arguments.data, arguments.out)
-
-
-def _train(arguments: argparse.Namespace) -> None:
-    from trainability import checkpoints, devices, prepared, record, training
-
-    def report(line: str) -> None:
-        print(line, flush=True)
-
-    cell = _read(Cell.from_canonical, arguments.cell)
-    manifest, arrays = prepared.load(arguments.data)
-    report(f"{cell.key}: {len(cell.runs)} runs")
-    kept = checkpoints.Checkpoints(arguments.out, record.origin(cell, manifest), _now(), report)
-    try:
-        outcome = training.train(cell, arrays, manifest["classes"], device=arguments.device, report=report, kept=kept)
-    except devices.DeviceError as error:
-        raise config.ConfigError([str(error)]) from None
-    seconds = kept.seconds
-    times = {"started": kept.started, "ended": _now()} | ({"resumed": kept.resumed} if kept.resumed else {})
-    content = record.write(arguments.out, cell, outcome, manifest, times, seconds)
-    kept.remove()
-    counts = {status: outcome.status.count(status) for status in ("ok", "diverged", "stalled")}
-    print(f"{seconds:.1f} s; {counts}; selected learning rate {content['selected_learning_rate']}")
-
-
-def _analyse(arguments: argparse.Namespace) -> None:
-    from trainability.analyses import ANALYSES, outcome
-
-    analysis = _read(ANALYSES.parse, arguments.analysis)
-    started, clock = _now(), time.perf_counter()
-    table = outcome.compute(analysis)
-    seconds = time.perf_counter() - clock
-    times = {"started": started, "ended": _now(), "seconds": round(seconds, 3)}
-    outcome.write(analysis, arguments.name, table, arguments.out, times)
-    print(f"{arguments.name}: {len(table)} rows in {seconds:.1f} s")
-
-
-def _tables(arguments: argparse.Namespace) -> None:
-    from trainability import tables
-
-    settings = plan.settings(arguments.config)
-    try:
-        collected = tables.collect(plan.make_plan(settings), arguments.cells, settings.targets)
-    except tables.MissingCellsError as error:
-        raise files.CorruptFileError(str(error)) from None
-    tables.write(collected, arguments.out)
-    print(", ".join(f"{name}: {len(table)} rows" for name, table in collected.items()))
-
-
-def _claims(arguments: argparse.Namespace) -> None:
-    from trainability import tables
-    from trainability.claims import outcome, sheets
-
-    settings = plan.settings(arguments.config)
-    runs, cells = (tables.read(arguments.tables / f"{name}.parquet") for name in ("runs", "cells"))
-    analyses = sheets.analysed(settings, arguments.analyses)
-    judged = outcome.tables(claims.load(arguments.claims), sheets.Tables(settings, runs, cells, analyses))
-    outcome.write(judged, arguments.out)
-    counts = judged["claims"]["verdict"].value_counts()
-    print(", ".join(f"{verdict}: {count}" for verdict, count in counts.items()))
-
-
-def _figure(arguments: argparse.Namespace) -> None:
-    from trainability import figures
-
-    settings = plan.settings(arguments.config)
-    planned = plan.make_plan(settings)
-    figures.make(arguments.name, settings, planned, arguments.tables, arguments.data, arguments.out, arguments.captions)
-
-
-def _report(arguments: argparse.Namespace) -> None:
-    from trainability import report
-
-    settings = plan.settings(arguments.config)
-    planned = plan.make_plan(settings)
-    folders = (arguments.tables, arguments.figures, arguments.cells, arguments.data, arguments.logs, arguments.sources)
-    report.render(settings, planned, *folders, arguments.out, arguments.snakemake)
-    print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
 
 
 def _compare(arguments: argparse.Namespace) -> int:
@@ -219,20 +94,13 @@ def _report_partial(arguments: argparse.Namespace) -> None:
     settings = config.load(arguments.configfile)
     planned = plan.make_plan(settings)
     claims.gather(settings, planned, arguments.sources / "claims.yaml")
-    command = arguments.snakemake or _snakemake(arguments.configfile)
+    command = arguments.snakemake or shlex.join(Workflow(arguments.configfile, arguments.results).command())
     try:
         page, left = partial.make(settings, planned, arguments.results, arguments.sources, command)
     except partial.NothingFinishedError as error:
         raise UsageError(str(error)) from None
     cells = len(plan.included(planned))
     print(f"{page}: {cells - len(left.cells)} of {cells} cells, {count(len(left.troubles), 'job')} failed or stopped")
-
-
-def _snakemake(configfiles: Sequence[Path]) -> str:
-    """The command that runs an experiment in a folder with the default one's config.yaml."""
-    return (
-        "snakemake" if configfiles == CONFIGFILES else shlex.join(["snakemake", "--configfile", *map(str, configfiles)])
-    )
 
 
 def _schema(arguments: argparse.Namespace) -> None:
@@ -270,7 +138,7 @@ def _check_component(name: str, parameters: str, source: Path | None) -> None:
 
     failed = 0
     for registry in conformance.registries(name):
-        component = _read(registry.parse, json.dumps(_parameters(parameters) | {"name": name}))
+        component = workflow_steps.read(registry.parse, json.dumps(_parameters(parameters) | {"name": name}))
         print(f"{component.label}, {registry.noun}")
         for result in conformance.run(registry, component, source):
             failed += bool(result.problem)
@@ -300,20 +168,6 @@ def _check_configuration(arguments: argparse.Namespace) -> None:
     print(f"{settings.title}: {len(trained)} cells, {runs} runs, {len(cells) - len(trained)} cells excluded")
     testable = sum(claims.testable(claim, settings) for claim in statements)
     print(f"{testable} of {len(statements)} statements can be judged")
-
-
-def _read(parse: Callable[[str], T], text: str) -> T:
-    """What a rule passed on as JSON; a class of the user's own may have changed since the Snakefile planned with it."""
-    try:
-        return parse(text)
-    except ValidationError as error:
-        raise UsageError("\n".join([f"this cannot be used: {text}", *config.problems(error)])) from None
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"not JSON ({error}): {text:.200}") from None
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -386,24 +240,8 @@ def _parser() -> argparse.ArgumentParser:
         "--all-runs", action="store_true", help="of single runs: those at every rate, not the selected one"
     )
 
-    for name, command, text, options in (
-        ("data", _data, "verify, split and store one data set", "dataset source download-to out"),
-        ("preprocess", _preprocess, "fit one preprocessing and apply it", "preprocessing data out"),
-        ("train", _train, "train one cell and write its record", "cell data device out"),
-        ("analyse", _analyse, "compute one analysis, which needs no training", "analysis out"),
-        ("tables", _tables, "collect all records into tables", "config cells out"),
-        ("claims", _claims, "judge the statements of some files", "config tables analyses out"),
-        ("figure", _figure, "draw one figure", "config tables data captions out"),
-        ("report", _report, "render the report", "config tables figures cells data logs sources snakemake out"),
-    ):
-        sub = add(name, command, f"{text} (a step of the workflow)")
-        if name in ("analyse", "figure"):
-            sub.add_argument("name", help="name of the result's files")
-        if name == "claims":
-            sub.add_argument("claims", type=Path, nargs="+", help="files of statements, as YAML")
-        for option in options.split():
-            kind, help_text = STEP_OPTIONS[option]
-            sub.add_argument(f"--{option}", type=kind, required=True, help=help_text)
+    for step in workflow_steps.STEPS:
+        step.arguments(add(step.name, step.run, f"{step.text} (a step of the workflow)"))
     return parser
 
 
