@@ -48,9 +48,6 @@ onstart:
         files.refuse_unwritable(Path("results"))
     except OSError as error:
         raise WorkflowError(f"{error.filename}: {error.strerror}") from None
-
-
-onstart:
     if timestamps.bring_back(Path("results")):
         logger.info("Files in results/ were from the future, made while the clock was ahead; they are of now.")
 
