@@ -21,7 +21,6 @@ from benchmarks.workloads import Workload
 from trainability import blueprint, prepared
 from trainability.prepared import Arrays
 
-TEST_EXAMPLES = 2000  # at most: all of Fashion-MNIST's would take a tenth of so short a training
 WARM_UP_STEPS = 5
 TIMED_STEPS, TIMED_SECONDS = 20, 5.0  # what `steady_seconds` times: both, at least
 
@@ -37,7 +36,7 @@ class Job:
     @functools.cached_property
     def _loaded(self) -> tuple[dict[str, Any], Arrays]:
         manifest, arrays = prepared.load(self.folder)
-        tested = slice(0, TEST_EXAMPLES)
+        tested = slice(0, self.workload.test_examples)
         return manifest, dataclasses.replace(arrays, test_x=arrays.test_x[tested], test_y=arrays.test_y[tested])
 
     @property
