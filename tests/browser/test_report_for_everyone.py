@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from report_sample import Sample
+from waiting import until
 
 from trainability import report
 from trainability.report import comparisons, material
@@ -51,13 +52,13 @@ def test_axe_finds_no_violation(open_page: Open, scheme: str, width: int) -> Non
 CONTROLS = """
 () => [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex]")]
   .filter(one => one.tabIndex >= 0 && one.checkVisibility({ contentVisibilityAuto: true }))
-  .map((one, index) => (one.dataset.control = index, one.outerHTML.slice(0, 120)))
+  .map((one, index) => (one.dataset.tabStop = index, one.outerHTML.slice(0, 120)))
 """
 FOCUSED = """
 () => {
   const one = document.activeElement;
   const { outlineStyle, outlineWidth } = getComputedStyle(one);
-  return [one.dataset.control ?? null, outlineStyle !== "none" && parseFloat(outlineWidth) >= 2];
+  return [one.dataset.tabStop ?? null, outlineStyle !== "none" && parseFloat(outlineWidth) >= 2];
 }
 """
 
@@ -67,6 +68,7 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(open_page: Ope
     page = open_page()
     if unfolded:
         unfold(page)
+    until(page, "document.querySelector('#explorer-app [data-control]') !== null")  # it comes after the page
     controls = page.evaluate(CONTROLS)
     assert len(controls) > 50
     reached: dict[int, bool] = {}

@@ -42,7 +42,7 @@ def submitted_again(cluster: slurm.Slurm, local: Project, tmp_path_factory: pyte
     preempt(first.node)
     slurm.told("scancel", second.number)
     run.says("counts as failed: it ended as PREEMPTED")
-    run.training(2)
+    run.until(lambda: len(run.jobs()) == 4, "the jobs were not submitted again")  # which takes longer for one of them
     cluster.stop_controller()
     try:
         run.says("Slurm does not answer")
