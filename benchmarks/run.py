@@ -87,7 +87,7 @@ def _shown(figures: dict[str, Any]) -> str:
 def _describe(path: Path, workloads: list[Workload], arguments: argparse.Namespace) -> None:
     warnings = ["**A quick trial: these figures mean nothing.**"] if arguments.quick else []
     told = {workload.name: table.conditions(workload) for workload in workloads}
-    content = machine.describe() | {"rounds": arguments.rounds, "workloads": told, "warnings": warnings}
+    content = machine.describe() | {"workloads": told, "warnings": warnings}
     content["environment"] = process.ONE_THREAD
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 

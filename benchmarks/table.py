@@ -56,6 +56,7 @@ def summary(raw: pd.DataFrame) -> pd.DataFrame:
                     "steady_to_limit": _ratio(found, limit, "steady_seconds"),
                     "measuring_share": found["measuring_share"].median(),
                     "peak_memory_mb": found["peak_memory_mb"].median(),
+                    "rounds": len(found),
                     "accuracy": accuracy,
                     "agrees": not apart > TOLERANCE,
                 }
@@ -85,7 +86,7 @@ def compact(table: pd.DataFrame, machine: dict[str, Any]) -> str:
     first = machine["workloads"][names[0]]
     text = (
         "Whole cell, from the job's start to its results, and in brackets the training steps alone; medians of ratios "
-        f"within {machine['rounds']} interleaved rounds. {first['runs']} runs (seed, learning rate) per cell, one "
+        f"within {_rounds(table)}, interleaved. {first['runs']} runs (seed, learning rate) per cell, one "
         "thread on one core. Ours alone also measures the networks as they learn, which is in its whole cell and not "
         f"in its steps. {_machine(machine)} Made by `make bench`; more in "
         "[benchmarks/results/table.md](benchmarks/results/table.md)."
@@ -181,7 +182,7 @@ def _conditions(rows: pd.DataFrame, machine: dict[str, Any], name: str) -> str:
     text = (
         f"{workload['runs']} runs ({workload['seeds']} seeds x learning rates {', '.join(map(str, rates))}), "
         f"{workload['train_examples']} training examples, batches of {workload['batch_size']}, "
-        f"{workload['epochs']} epochs; {machine['rounds']} rounds: medians, in brackets the least and the largest."
+        f"{workload['epochs']} epochs; {_rounds(rows)}: medians, in brackets the least and the largest."
     )
     if loops:
         text += f" {loops}: one seed a round, {len(rates)} runs, scaled to {workload['runs']}."
@@ -189,6 +190,12 @@ def _conditions(rows: pd.DataFrame, machine: dict[str, Any], name: str) -> str:
     if len(ours):
         text += f" Of our whole cell, {ours['measuring_share'].iloc[0]:.0%} is measuring and writing."
     return text
+
+
+def _rounds(rows: pd.DataFrame) -> str:
+    """In how many rounds the rows were measured, e.g. `2 rounds` or, where workloads differ, `1 to 2 rounds`."""
+    least, most = rows["rounds"].min(), rows["rounds"].max()
+    return f"{most} round{'' if most == 1 else 's'}" if least == most else f"{least} to {most} rounds"
 
 
 def _machine(machine: dict[str, Any]) -> str:

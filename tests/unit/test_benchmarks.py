@@ -234,7 +234,6 @@ def machine() -> dict[str, Any]:
         "python": "3.11",
         "versions": {"torch": "2"},
         "date": "2026-01-01",
-        "rounds": 2,
         "warnings": [],
         "workloads": {"digits-4x64": table.conditions(WORKLOADS["digits-4x64"])},
     }
@@ -257,6 +256,15 @@ def test_what_learns_differently_is_marked(raw: pd.DataFrame) -> None:
     (complaint,) = table.complaints(rows)
     assert complaint.startswith("vmap on digits-4x64: mean test accuracy 0.900 differs")
     assert "90.0% **differs**" in table.full(rows, machine())
+
+
+def test_rounds_are_those_that_were_measured(raw: pd.DataFrame) -> None:
+    assert "20 epochs; 2 rounds: medians" in table.full(table.summary(raw), machine())
+    once = raw[raw["round"] == 1]
+    assert "20 epochs; 1 round: medians" in table.full(table.summary(once), machine())
+    other = table.summary(once).replace({"workload": {"digits-4x64": "fashion-4x256"}})
+    both = pd.concat([table.summary(raw), other], ignore_index=True)
+    assert "within 1 to 2 rounds, interleaved" in table.compact(both, machine())
 
 
 def test_tables_show_the_figures(raw: pd.DataFrame) -> None:
