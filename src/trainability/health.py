@@ -177,12 +177,16 @@ def sign_agreement(values: Tensor, dim: int) -> Tensor:
     With p positive and n negative entries: max(p, n) / (p + n) = (1 + |p - n| / (p + n)) / 2.
     """
     signs = values.sign()
-    balance = signs.sum(dim).abs_()
-    return balance.div_(signs.abs_().sum(dim)).add_(1.0).mul_(0.5)
+    return majority(signs.sum(dim), signs.abs_().sum(dim))
+
+
+def majority(balance: Tensor, total: Tensor) -> Tensor:
+    """(1 + |p - n| / (p + n)) / 2 of p - n and p + n; it overwrites the first."""
+    return balance.abs_().div_(total).add_(1.0).mul_(0.5)
 
 
 def _signals(layer: Hidden) -> dict[str, Tensor]:
-    agreement = torch.cat([sign_agreement(x, -1) for x in layer.linear.inputs()], -1)
+    agreement = majority(*layer.linear.signs())
     before_mean, before_std = _moments(layer.z)
     after_mean, after_std = _moments(layer.a)
     return {

@@ -13,14 +13,13 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad, unfold
+from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from trainability.blueprint import LayerPlan
 from trainability.normalizers import WeightStandardizer
 from trainability.passes import accumulate, joined
 
 COLUMNS = 16  # floats that the kernels of matrix products and of the softmax handle at once
-WINDOWS = 2**18  # numbers of one run's windows that are measured at a time; the same for every stack, so bits are too
 
 
 def columns(classes: int) -> int:
@@ -63,9 +62,10 @@ class Linear:
         """Let go of what the last forward pass left for a backward pass."""
         self.x = self.used = self.weight.new_empty(0)
 
-    def inputs(self) -> Iterator[Tensor]:
-        """What the units saw in the last forward pass, [R, rows, fan_in] piece by piece."""
-        yield self.x
+    def signs(self) -> tuple[Tensor, Tensor]:
+        """Of all a unit saw in a row of the last forward pass: positive less negative numbers, and both, [R, rows]."""
+        signs = self.x.sign()
+        return signs.sum(-1), signs.abs_().sum(-1)
 
     def product(self, x: Tensor) -> Tensor:
         """x times the used weights, plus the bias."""
@@ -124,14 +124,16 @@ class Convolution(Linear):
         runs = zip(self._images(dz), self._images(self.x), self._windows(), strict=True)
         return self._rows([self._backward(dy, image, window, by_input=True)[0] for dy, image, window in runs])
 
-    def inputs(self) -> Iterator[Tensor]:
-        """Windows around every position, for a few examples at a time."""
-        sees, kernel = self.plan.sees, self.plan.kernel
-        together = max(1, WINDOWS // (sees.positions * self.plan.fan_in))
-        for some in self.x.split(together * sees.positions, 1):
-            images = some.reshape(-1, sees.height, sees.width, sees.channels).permute(0, 3, 1, 2)
-            windows = unfold(images.contiguous(), kernel, padding=self.margin)  # [R b, C kernel kernel, P]
-            yield windows.mT.reshape(len(some), -1, self.plan.fan_in)
+    def signs(self) -> tuple[Tensor, Tensor]:
+        # A window's sum is that of its positions' sums over channels, which spares taking all windows apart.
+        sees = self.plan.sees
+        shape = -1, 1, sees.height, sees.width
+        sums = (
+            avg_pool2d(of_positions.reshape(shape), self.plan.kernel, 1, self.margin, divisor_override=1)
+            for of_positions in super().signs()
+        )
+        balance, total = (windows.view(len(self.x), -1) for windows in sums)
+        return balance, total
 
     def _backward(self, dy: Tensor, image: Tensor, window: Tensor, by_input: bool) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients by a run's input and by its weights, of which one is asked for."""

@@ -62,6 +62,18 @@ class TestDeadUnits:
             agreement = columns["sign_agreement"][0]
             assert (agreement == 1.0).all() if sign else (agreement < 0.8).all()
 
+    @pytest.mark.parametrize("kernel", [3, 5])
+    def test_sign_agreement_of_channels_is_that_of_windows_taken_apart(self, make_cell: Any, kernel: int) -> None:
+        cell = make_cell(architecture={"name": "cnn", "kernel": kernel}, depth=2, activation="tanh", bias=0.3)
+        network = Network(cell, 64, 4)
+        monitor, columns = monitored(network, torch.randn(9, 64, generator=torch.Generator().manual_seed(0)))
+        network.forward(monitor.batch, Mode.PROBE)
+        for index, layer in enumerate(network.hidden):
+            images = layer.linear.x[0].unflatten(0, (8, 8, 8)).permute(0, 3, 1, 2)
+            windows = nn.functional.unfold(images, kernel, padding=kernel // 2).transpose(1, 2)
+            expected = sign_agreement(windows, -1).nanmean()
+            torch.testing.assert_close(columns["sign_agreement"][index, 0], expected, rtol=1e-6, atol=0)
+
     def test_leaky_units_are_not(self, make_cell: Any, probe: Tensor) -> None:
         network = Network(make_cell(activation="leaky_relu"), 5, 4)
         silence(network, layer=0, units=6)
