@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: report pdf test checks readme screenshots reference bench scaling setup clean
+.PHONY: report pdf test test-inside test-outside checks readme screenshots reference bench scaling setup clean
 .DEFAULT_GOAL := report
 
 report: setup
@@ -16,8 +16,16 @@ report: setup
 pdf: report
 	trainability pdf
 
+# In two halves beside each other: one computes, the other starts Snakemakes and waits for them. Where make can, the
+# output of each comes in one piece.
 test: checks
-	python -m pytest
+	$(MAKE) --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) test-inside test-outside
+
+test-inside: setup
+	python -m pytest tests/unit tests/browser
+
+test-outside: setup
+	python -m pytest --ignore tests/unit --ignore tests/browser
 
 # What pre-commit mirrors: format, lint, types.
 checks: setup
