@@ -16,6 +16,7 @@ import pandas as pd
 
 from benchmarks.peers import LIMIT, OURS, PEERS
 from benchmarks.workloads import WORKLOADS, Workload
+from trainability.report.wording import count
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parents[1] / "README.md"
@@ -195,7 +196,7 @@ def _conditions(rows: pd.DataFrame, machine: dict[str, Any], name: str) -> str:
 def _rounds(rows: pd.DataFrame) -> str:
     """In how many rounds the rows were measured, e.g. `2 rounds` or, where workloads differ, `1 to 2 rounds`."""
     least, most = rows["rounds"].min(), rows["rounds"].max()
-    return f"{most} round{'' if most == 1 else 's'}" if least == most else f"{least} to {most} rounds"
+    return count(most, "round") if least == most else f"{least} to {most} rounds"
 
 
 def _machine(machine: dict[str, Any]) -> str:
