@@ -28,7 +28,8 @@ class Pool:
         """Gradient by x."""
         runs, rows, channels = dy.shape
         examples, after = rows // self.after.positions, self.after
-        dx = dy.new_zeros(runs, examples * self.grid.positions, channels)
+        left_out = 4 * after.positions < self.grid.positions
+        dx = (dy.new_zeros if left_out else dy.new_empty)(runs, examples * self.grid.positions, channels)
         gradient = dy.reshape(runs, examples, after.height, after.width, channels)
         for corner, part in zip(self._corners(dx), self.shares(gradient), strict=True):
             corner.copy_(part)
@@ -63,17 +64,21 @@ class MaxPool(Pool):
     """The largest number of each 2 x 2 window; of equal ones the first takes the gradient."""
 
     def combine(self, corners: list[Tensor]) -> Tensor:
-        self.corners = corners
-        self.largest = reduce(torch.maximum, corners)
-        return self.largest
+        first, second, third, fourth = corners
+        upper, lower = torch.maximum(first, second), torch.maximum(third, fourth)
+        self.rivals = (first, second), (third, fourth), (upper, lower)
+        return torch.maximum(upper, lower)
 
     def shares(self, gradient: Tensor) -> list[Tensor]:
-        left, parts = gradient, []
-        for corner in self.corners[:-1]:
-            part = torch.sub(corner, self.largest).sign_().add_(1.0).mul_(left)  # all that is left if it is the largest
-            left = left - part
-            parts.append(part)
-        return [*parts, left]
+        in_upper, in_lower, rows = self.rivals
+        of_upper, of_lower = _divided(gradient, *rows)
+        return [*_divided(of_upper, *in_upper), *_divided(of_lower, *in_lower)]
+
+
+def _divided(gradient: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """What of a gradient goes to each of two numbers: to the second where it is larger, else to the first."""
+    to_second = torch.ops.aten.threshold_backward(gradient, second - first, 0)
+    return gradient - to_second, to_second
 
 
 POOLS: dict[str, Callable[[Grid], Pool]] = {"max": MaxPool, "mean": MeanPool}
