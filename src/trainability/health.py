@@ -14,11 +14,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from trainability import seeding
@@ -29,6 +26,10 @@ DEAD_LOOSE = 1e-2  # the same count under a tenfold threshold shows how much the
 SATURATED = 5e-3  # of the steepest derivative: below it a (unit, example) pair counts as flat
 DISTINCT = 1e-5  # relative tolerance within which two units have the same incoming weights
 
+INTEGERS = {torch.float32: torch.int32, torch.float64: torch.int64}  # of the same sizes
+LONG = (
+    2**15
+)  # integers that torch sorts by their digits; numpy is faster up to here, and up to four times slower beyond
 CACHED = 2**13  # pre-activations of a run that are judged at a time, so that what is made of them stays in the cache
 
 UNITS = (
@@ -113,7 +114,7 @@ def _slopes(layer: Hidden) -> tuple[Tensor, Tensor]:
     """
     flat = SATURATED * layer.activation.steepest
     rows = max(1, CACHED // layer.z.shape[-1])
-    # Of all parts row by row, and of the rows at the end: the largest down a column of few units takes ten times as long.
+    # Of all parts row by row, and of the rows at the end: the largest down a column of few units is slow to find.
     highest = torch.zeros_like(layer.z[:, :rows])
     balance, total = torch.zeros_like(layer.z[:, 0, 0]), torch.zeros_like(layer.z[:, 0, 0])
     for z, a in zip(layer.z.split(rows, 1), layer.a.split(rows, 1), strict=True):
@@ -203,20 +204,25 @@ def _signals(layer: Hidden) -> dict[str, Tensor]:
 
 def _quantiles(values: Tensor) -> dict[str, Tensor]:
     """The quantiles of each run's numbers, [R] each: the entries at the ranks nearest to LEVELS, so that they occur."""
-    rows = values.flatten(1).cpu().numpy()
-    # As integers of the same order, by numpy: torch's sort takes some twenty times as long, and numpy's of floats five
-    # times where many are zero and denormals are flushed.
-    ordered = _in_order_of_floats(rows.view(f"i{rows.itemsize}"))
-    ordered.sort(-1)
-    ranks = [round(level * (rows.shape[1] - 1)) for level in LEVELS]
-    found = torch.from_numpy(_in_order_of_floats(ordered[:, ranks]).view(rows.dtype)).to(values)
+    # As integers of the same order: floats take numpy five times as long where many are zero and denormals are flushed.
+    ordered = _sorted(_in_order_of_floats(values.flatten(1).view(INTEGERS[values.dtype])))
+    ranks = [round(level * (ordered.shape[1] - 1)) for level in LEVELS]
+    found = _in_order_of_floats(ordered[:, ranks]).view(values.dtype)
     return dict(zip(QUANTILES, found.unbind(1), strict=True))
 
 
-def _in_order_of_floats(bits: NDArray[Any]) -> NDArray[Any]:
+def _in_order_of_floats(bits: Tensor) -> Tensor:
     """The bits of floats as integers that are ordered as the floats are, and such integers as the bits again."""
     negative = bits >> (8 * bits.itemsize - 1)  # -1 or 0
-    return bits ^ (negative & np.iinfo(bits.dtype).max)
+    return negative.bitwise_and_(torch.iinfo(bits.dtype).max).bitwise_xor_(bits)
+
+
+def _sorted(rows: Tensor) -> Tensor:
+    """Integers [R, n] in the order of each row; it may overwrite them."""
+    if rows.shape[1] < LONG and not rows.is_cuda:
+        rows.numpy().sort(-1)
+        return rows
+    return torch.stack([row.sort().values for row in rows])
 
 
 def _gradients(layer: Hidden, weight_gradient: Tensor) -> dict[str, Tensor]:

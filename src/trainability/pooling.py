@@ -1,17 +1,20 @@
 """Pooling over 2 x 2 positions, and the mean over all of them; rows are examples x positions, as in `linear`.
 
-An odd last row or column is left out, as torch.nn.MaxPool2d does.
+An odd last row or column is left out, as torch.nn.MaxPool2d does: these are its kernels, which take channels last, and
+so the rows of all runs as they lie.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, max_pool2d_with_indices
 
 from trainability.blueprint import Grid
+
+SIZE = [2, 2]  # of a window, and of the step from one to the next
 
 
 class Pool:
@@ -21,64 +24,54 @@ class Pool:
         self.grid, self.after = grid, grid.pooled()
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.combine(self._corners(x))
-        return y.reshape(len(x), -1, x.shape[-1])
+        return _rows(self.combine(_images(x, self.grid)), len(x))
 
     def backward(self, dy: Tensor) -> Tensor:
         """Gradient by x."""
-        runs, rows, channels = dy.shape
-        examples, after = rows // self.after.positions, self.after
-        left_out = 4 * after.positions < self.grid.positions
-        dx = (dy.new_zeros if left_out else dy.new_empty)(runs, examples * self.grid.positions, channels)
-        gradient = dy.reshape(runs, examples, after.height, after.width, channels)
-        for corner, part in zip(self._corners(dx), self.shares(gradient), strict=True):
-            corner.copy_(part)
-        return dx
+        return _rows(self.share(_images(dy, self.after)), len(dy))
 
-    def combine(self, corners: list[Tensor]) -> Tensor:
-        """Four numbers, in reading order, to one."""
+    def combine(self, images: Tensor) -> Tensor:
+        """Images [R B, C, height, width] to smaller ones."""
         raise NotImplementedError
 
-    def shares(self, gradient: Tensor) -> list[Tensor]:
-        """What of a gradient goes to each of the four."""
+    def share(self, gradient: Tensor) -> Tensor:
+        """The gradient by these images from that by the smaller ones."""
         raise NotImplementedError
-
-    def _corners(self, x: Tensor) -> list[Tensor]:
-        """The four numbers of every window as views [R, B, height / 2, width / 2, C] of contiguous x."""
-        high, wide = 2 * self.after.height, 2 * self.after.width
-        images = x.view(len(x), -1, self.grid.height, self.grid.width, x.shape[-1])
-        return [images[:, :, row:high:2, column:wide:2] for row in (0, 1) for column in (0, 1)]
 
 
 class MeanPool(Pool):
     """The mean of each 2 x 2 window."""
 
-    def combine(self, corners: list[Tensor]) -> Tensor:
-        return reduce(torch.add, corners).mul_(0.25)
+    def combine(self, images: Tensor) -> Tensor:
+        self.images = images
+        return avg_pool2d(images, SIZE)
 
-    def shares(self, gradient: Tensor) -> list[Tensor]:
-        return [gradient * 0.25] * 4
+    def share(self, gradient: Tensor) -> Tensor:
+        return torch.ops.aten.avg_pool2d_backward(gradient, self.images, SIZE, SIZE, [0, 0], False, True, None)
 
 
 class MaxPool(Pool):
     """The largest number of each 2 x 2 window; of equal ones the first takes the gradient."""
 
-    def combine(self, corners: list[Tensor]) -> Tensor:
-        first, second, third, fourth = corners
-        upper, lower = torch.maximum(first, second), torch.maximum(third, fourth)
-        self.rivals = (first, second), (third, fourth), (upper, lower)
-        return torch.maximum(upper, lower)
+    def combine(self, images: Tensor) -> Tensor:
+        self.images = images
+        largest, self.places = max_pool2d_with_indices(images, SIZE)
+        return largest
 
-    def shares(self, gradient: Tensor) -> list[Tensor]:
-        in_upper, in_lower, rows = self.rivals
-        of_upper, of_lower = _divided(gradient, *rows)
-        return [*_divided(of_upper, *in_upper), *_divided(of_lower, *in_lower)]
+    def share(self, gradient: Tensor) -> Tensor:
+        return torch.ops.aten.max_pool2d_with_indices_backward(
+            gradient, self.images, SIZE, SIZE, [0, 0], [1, 1], False, self.places
+        )
 
 
-def _divided(gradient: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """What of a gradient goes to each of two numbers: to the second where it is larger, else to the first."""
-    to_second = torch.ops.aten.threshold_backward(gradient, second - first, 0)
-    return gradient - to_second, to_second
+def _images(rows: Tensor, grid: Grid) -> Tensor:
+    """Rows [R, B P, C] of all runs as images [R B, C, height, width]."""
+    return rows.reshape(-1, grid.height, grid.width, rows.shape[-1]).permute(0, 3, 1, 2)
+
+
+def _rows(images: Tensor, runs: int) -> Tensor:
+    """Images [R B, C, height, width] as rows [R, B P, C]."""
+    return images.permute(0, 2, 3, 1).reshape(runs, -1, images.shape[1])
 
 
 POOLS: dict[str, Callable[[Grid], Pool]] = {"max": MaxPool, "mean": MeanPool}

@@ -271,3 +271,15 @@ def test_quantiles_are_numpys(make_cell: Any, probe: Tensor) -> None:
         found = torch.stack([columns[name][index] for name in health.QUANTILES])
         np.testing.assert_array_equal(found.numpy(), expected)
     assert tuple(f"activation_q{name}" for name in ("05", "25", "50", "75", "95")) == health.QUANTILES
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("numbers", [7, health.LONG + 5], ids=["few", "many"])
+def test_quantiles_of_few_and_of_many_numbers(numbers: int, dtype: torch.dtype) -> None:
+    """Which are sorted in different ways; of either sign, with ties, zeros of both signs and infinities."""
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((3, numbers, 2)).clip(-1, 0.5)
+    values[1] = rng.choice([0.0, -0.0, np.inf, -np.inf, 1e-30, -1.0], values[1].shape)
+    found = torch.stack(list(health._quantiles(torch.from_numpy(values).to(dtype)).values()))
+    flat = values.astype(str(dtype).removeprefix("torch.")).reshape(3, -1)
+    np.testing.assert_array_equal(found.numpy(), np.quantile(flat, health.LEVELS, axis=1, method="nearest"))
