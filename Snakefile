@@ -58,5 +58,10 @@ onsuccess:
 
 
 onerror:
+    if Path("results/spare").exists():
+        from trainability import spares  # which needs torch, and so takes a second or two
+
+        if back := spares.bring_back(CELLS, Path("results"), SETTINGS.device):
+            print(f"Of groups that failed {len(back)} cells had been trained; their records are back.")
     print("Some jobs failed; what is done is kept, and the next snakemake goes on from here.")
     print("`snakemake report_partial` reports on what is done, and on the jobs that failed.")

@@ -78,11 +78,12 @@ class Executor(slurm.Executor):
 
         For each job of a group, `slurm-jobstep` would start a Snakemake by srun, and that a worker with torch. In
         threads of the group's one Snakemake they share warm workers, as on a single machine (trainability/workers.py).
+        One that fails does not keep those from running that come after it.
         """
         command = super().format_job_exec(job)
         if not job.is_group():
             return command
-        return command.replace(self.additional_general_args(), "--executor local --force-use-threads")
+        return command.replace(self.additional_general_args(), "--executor local --force-use-threads --keep-going")
 
     def report_job_success(self, job_info: SubmittedJobInfo) -> None:
         self._settled.add(job_info.external_jobid)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,6 +27,7 @@ from trainability.outcome import CURVES, Outcome
 
 SCHEMA = 4
 TABLES = ("curves", "layers")
+FILES = (*(f"{name}.parquet" for name in TABLES), "record.json")  # in the order in which they are written
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def write(
     return record
 
 
-def origin(cell: Cell, data: dict[str, Any]) -> dict[str, Any]:
+def origin(cell: Cell, data: Mapping[str, Any]) -> dict[str, Any]:
     """What the bits of a training here and now depend on, beside its device; `data` as for `write`."""
     return {
         "hashes": {

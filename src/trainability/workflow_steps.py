@@ -35,6 +35,7 @@ OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
     "logs": (Path, "folder of the logs of the cells' training"),
     "captions": (Path, "the captions of all figures, as YAML"),
     "device": (str, "where to train: cpu or cuda"),
+    "spare": (str, "folder where the cell leaves a spare record, or takes over one; empty for none"),
     "snakemake": (str, "how the experiment is run, e.g. snakemake"),
     "out": (Path, "where the result goes"),
 }
@@ -90,7 +91,7 @@ def _preprocess(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from trainability import checkpoints, devices, prepared, record, training
+    from trainability import checkpoints, devices, prepared, record, spares, training
 
     def report(line: str) -> None:
         print(line, flush=True)
@@ -98,6 +99,9 @@ def _train(arguments: argparse.Namespace) -> None:
     cell = read(Cell.from_canonical, arguments.cell)
     manifest, arrays = prepared.load(arguments.data)
     report(f"{cell.key}: {len(cell.runs)} runs")
+    spare = Path(arguments.spare) / cell.key if arguments.spare else None
+    if spare and spares.take(spare, arguments.out, cell, manifest, arguments.device, report):
+        return
     kept = checkpoints.Checkpoints(arguments.out, record.origin(cell, manifest), _now(), report)
     try:
         outcome = training.train(cell, arrays, manifest["classes"], device=arguments.device, report=report, kept=kept)
@@ -107,6 +111,8 @@ def _train(arguments: argparse.Namespace) -> None:
     times = {"started": kept.started, "ended": _now()} | ({"resumed": kept.resumed} if kept.resumed else {})
     content = record.write(arguments.out, cell, outcome, manifest, times, seconds)
     kept.remove()
+    if spare:
+        spares.keep(spare, arguments.out, report)
     counts = {status: outcome.status.count(status) for status in ("ok", "diverged", "stalled")}
     print(f"{seconds:.1f} s; {counts}; selected learning rate {content['selected_learning_rate']}")
 
@@ -124,7 +130,7 @@ def _analyse(arguments: argparse.Namespace) -> None:
 
 
 def _tables(arguments: argparse.Namespace) -> None:
-    from trainability import tables
+    from trainability import spares, tables
 
     settings = plan.settings(arguments.config)
     try:
@@ -132,6 +138,7 @@ def _tables(arguments: argparse.Namespace) -> None:
     except tables.MissingCellsError as error:
         raise files.CorruptFileError(str(error)) from None
     tables.write(collected, arguments.out)
+    spares.remove(arguments.cells.parent)
     print(", ".join(f"{name}: {len(table)} rows" for name, table in collected.items()))
 
 
@@ -175,7 +182,7 @@ STATEMENTS = (("claims", {"type": Path, "nargs": "+", "help": "files of statemen
 STEPS = (
     Step("data", _data, "verify, split and store one data set", "dataset source download-to out"),
     Step("preprocess", _preprocess, "fit one preprocessing and apply it", "preprocessing data out"),
-    Step("train", _train, "train one cell and write its record", "cell data device out"),
+    Step("train", _train, "train one cell and write its record", "cell data device spare out"),
     Step("analyse", _analyse, "compute one analysis, which needs no training", "analysis out", NAME),
     Step("tables", _tables, "collect all records into tables", "config cells out"),
     Step("claims", _claims, "judge the statements of some files", "config tables analyses out", STATEMENTS),

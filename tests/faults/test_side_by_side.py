@@ -41,7 +41,7 @@ def by_hand(grid: Grid) -> subprocess.Popen[bytes]:
     """The command of the cell's job, as a user would copy it from the log."""
     key, parameters = trapped()
     words = ["train", "--cell", parameters, "--data", "results/data/digits/standardize", "--device", "cpu"]
-    words += ["--out", f"results/cells/{key}"]
+    words += ["--spare", "", "--out", f"results/cells/{key}"]
     command = [sys.executable, "-m", "trainability.cli", *words]
     # The bits of a training depend on its number of threads.
     environment = grid.environment | {"OMP_NUM_THREADS": "1"}

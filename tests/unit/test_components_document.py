@@ -74,7 +74,7 @@ def test_every_example_trains(written: Path, data: str, capsys: pytest.CaptureFi
     steps = (
         ["data", "--dataset", cell.dataset.model_dump_json(), "--source", "", "--download-to", "data", "--out", "d"],
         ["preprocess", "--preprocessing", cell.preprocessing.model_dump_json(), "--data", "d", "--out", "p"],
-        ["train", "--cell", cell.canonical, "--data", "p", "--device", "cpu", "--out", "cell"],
+        ["train", "--cell", cell.canonical, "--data", "p", "--device", "cpu", "--spare", "", "--out", "cell"],
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of other libraries' imports

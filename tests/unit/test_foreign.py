@@ -182,7 +182,8 @@ class TestChangedSource:
         (cell,) = plan.included(plan.make_plan(config.read(experiment(line)))).values()
         package.write("acts", ACTIVATION + "\n# changed\n")
         forget(package)
-        words = ["train", "--cell", cell.canonical, "--data", "x", "--device", "cpu", "--out", str(tmp_path)]
+        words = ["train", "--cell", cell.canonical, "--data", "x", "--device", "cpu", "--spare", ""]
+        words += ["--out", str(tmp_path)]
         assert cli.main(words) == 2
         assert f"activation.fingerprint: {line} was changed" in capsys.readouterr().err
 

@@ -280,7 +280,8 @@ def test_cell_outside_the_plan_is_named(project: Project) -> None:
 def test_missing_gpu_is_one_clear_message(project: Project, tmp_path: Path) -> None:
     record = json.loads(next((project.work / "results/cells").glob("*/record.json")).read_text())
     data = next((project.work / "results/data/digits").glob("*/preprocessing.json")).parent
-    words = ["--cell", json.dumps(record["parameters"]), "--data", data, "--device", "cuda", "--out", tmp_path]
+    words = ["--cell", json.dumps(record["parameters"]), "--data", data, "--device", "cuda"]
+    words += ["--spare", "", "--out", tmp_path]
     command = [sys.executable, "-m", "trainability.cli", "train", *map(str, words)]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 2

@@ -30,6 +30,7 @@ rule train:
             cell=params.cell,
             data=Path(input.manifest).parent,
             device=params.device,
+            spare="results/spare" if workflow.remote_exec else "",
             out=Path(output.record).parent,
             log=log,
             benchmark=f"results/benchmarks/train/{wildcards.cell}.jsonl",

@@ -81,6 +81,7 @@ def _again(cell: Cell, results: Path, device: str, keep: bool) -> Agreement:
             cell=cell.canonical,
             data=results / "data" / cell.inputs,
             device=device,
+            spare="",
             out=folder,
             log=results / f"logs/verify/{cell.key}.log",
             benchmark=str(results / f"benchmarks/verify/{cell.key}.jsonl"),
