@@ -246,7 +246,9 @@ def _discussed(found: Material, works: tuple[Work, ...]) -> list[Section]:
                     (
                         "Type these in the project's folder. A cell that is trained again on the same machine with "
                         "the same software has the same `digest` in its record; another processor or version of "
-                        f"torch may change the last digits. {origin.verified(found)}",
+                        "torch may change the last digits, and with them what becomes of runs at the edge of "
+                        "stability: a verdict whose interval ends close to its bound can then be another one. "
+                        f"{origin.verified(found)}",
                     )
                 ),
                 origin.commands(found),
