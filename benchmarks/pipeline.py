@@ -20,7 +20,7 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
-from trainability import config, datasets, files, plan, prepared, record, tables, training
+from trainability import config, datasets, manifests, plan, prepared, record, tables, training
 from trainability.cell import Cell
 
 ROOT = Path(__file__).parents[1]
@@ -114,7 +114,7 @@ def _records(folder: Path, count: int) -> plan.Plan:
     for key, entry in planned.items():
         shutil.copytree(made, folder / key)
         own = {"cell": key, "parameters": json.loads(entry.cell.canonical)}
-        files.save_json(folder / key / "record.json", content | own)
+        manifests.save_json(folder / key / "record.json", content | own)
     return planned
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from report_sample import Sample
 
-from trainability import files, health, plan, record, schedule, tables
+from trainability import health, manifests, plan, record, schedule, tables
 
 GRID: dict[str, Any] = {
     "preprocessing": ["raw", "center", "standardize", "minmax", "unit"],
@@ -195,7 +195,7 @@ class LargeSample(Sample):
                 "tables": parts,
             }
             folder = self.cells / key
-            files.save_json(folder / "record.json", content)
+            manifests.save_json(folder / "record.json", content)
             lines = [
                 f"step {step}/{STEPS}: validation accuracy best 0.{step:03d}" for step in schedule.evaluations(STEPS)
             ]

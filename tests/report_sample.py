@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from trainability import config, datasets, files, plan, prepared, record, tables, training
+from trainability import config, datasets, manifests, plan, prepared, record, tables, training
 from trainability.claims import Claim, outcome, sheets
 from trainability.figures import FIGURES
 
@@ -124,4 +124,4 @@ class Sample:
         drawn = {"svg": SVG.format(name=name, width=width), "csv": "\n".join(["activation,step,value,cell", *rows, ""])}
         words = {"name": name, "title": name, "alt": f"Alt of {name}", "caption": f"Caption of {name}"}
         contents = {f"{name}.{kind}": text.encode() for kind, text in drawn.items()}
-        files.save_described(self.figures / f"{name}.json", contents, words | {"section": FIGURES[name].section})
+        manifests.save_described(self.figures / f"{name}.json", contents, words | {"section": FIGURES[name].section})

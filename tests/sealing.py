@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from trainability import files, record
+from trainability import files, manifests, record
 
 MANIFESTS = {"runs": "tables", "cells": "tables", "curves": "tables", "layers": "tables", "evidence": "claims"}
 MANIFESTS |= {"claims": "claims", "plan": "plan", "config": "plan"}
@@ -16,8 +16,8 @@ def sealed(path: Path) -> Path:
     """Let a table's manifest, or that of an analysis or a figure, describe the files as they are now; `path` again."""
     manifest = path.with_name(f"{MANIFESTS.get(path.stem, path.stem)}.json")
     content = json.loads(manifest.read_bytes())
-    for entry in files.descriptions(content):
-        entry |= files.described(entry["file"], manifest.with_name(entry["file"]).read_bytes())
+    for entry in manifests.descriptions(content):
+        entry |= manifests.described(entry["file"], manifest.with_name(entry["file"]).read_bytes())
     manifest.write_bytes(seal(content))
     return path
 

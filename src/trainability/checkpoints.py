@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainability import files
+from trainability import files, manifests
 
 NAME = "checkpoint.npz"
 EVERY = 60.0  # seconds from one checkpoint to the next, at least
@@ -136,7 +136,7 @@ class Checkpoints:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """What a checkpoint says about itself, and its arrays; raises files.CorruptFileError."""
-    arrays = files.unpack(files.read(path, RESTART), path, RESTART)
+    arrays = manifests.unpack(files.read(path, RESTART), path, RESTART)
     expected = arrays.pop(CHECKSUM, None)
     if expected is None or not np.array_equal(expected, _checksum(arrays)):
         raise files.CorruptFileError(f"{path} does not have the SHA-256 that it names. {RESTART}")

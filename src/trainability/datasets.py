@@ -16,7 +16,8 @@ import numpy as np
 from pydantic import Field
 
 from trainability import raw_cifar, raw_files
-from trainability.files import CorruptFileError, load_arrays, load_json, save_arrays, save_json
+from trainability.files import CorruptFileError
+from trainability.manifests import load_arrays, load_json, save_arrays, save_json
 from trainability.raw_files import Source
 from trainability.splits import DATASETS, Dataset, Splits
 from trainability.synthetic import Gaussians, Parity, SignalProbe, Spirals

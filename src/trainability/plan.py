@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainability import config as configuration
-from trainability import files
+from trainability import files, manifests
 from trainability.cell import FACTORS, MOST_RUNS, Cell, Factors
 from trainability.config import Config, ConfigError, Study
 from trainability.expressions import Expression, ExpressionError
@@ -166,8 +166,8 @@ def write(plan: Plan, config: Config, table: Path, settings: Path, log: Path) ->
 
     They are in one folder; the log says how large the plan is.
     """
-    contents = {table.name: to_csv(plan).encode(), settings.name: files.to_json(config.model_dump(mode="json"))}
-    files.save_described(settings.with_name(MANIFEST), contents)
+    contents = {table.name: to_csv(plan).encode(), settings.name: manifests.to_json(config.model_dump(mode="json"))}
+    manifests.save_described(settings.with_name(MANIFEST), contents)
     trained = included(plan)
     runs = sum(len(cell.runs) for cell in trained.values())
     summary = f"{len(trained)} cells, {runs} runs, {len(plan) - len(trained)} cells excluded\n"
@@ -179,4 +179,4 @@ def settings(path: Path, change: Callable[[Any], Any] = lambda values: values) -
 
     Raises files.CorruptFileError or ConfigError.
     """
-    return configuration.read(change(json.loads(files.read_beside(path.with_name(MANIFEST), path.name))))
+    return configuration.read(change(json.loads(manifests.read_beside(path.with_name(MANIFEST), path.name))))

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainability import datasets, moments
-from trainability.files import CorruptFileError, load_arrays, load_json, save_arrays, save_json
+from trainability.files import CorruptFileError
+from trainability.manifests import load_arrays, load_json, save_arrays, save_json
 from trainability.maps import Map
 from trainability.moments import Values
 from trainability.preprocessing import Preprocessing

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainability import files, notes, provenance, record
+from trainability import files, manifests, notes, provenance, record
 from trainability.config import Config
 from trainability.figures import FIGURES
 from trainability.plan import Plan, included
@@ -151,7 +151,7 @@ def data_checksum(manifest: Path) -> str | None:
     """The checksum of the arrays that a manifest describes; None while there are none."""
     if not manifest.exists():
         return None
-    match files.load_json(manifest):
+    match manifests.load_json(manifest):
         case {"arrays": {"sha256": str(sha256)}}:
             return sha256
     raise files.CorruptFileError(f"{manifest} describes no arrays. Delete it and run snakemake.")
@@ -196,8 +196,8 @@ def _analysis(folder: Path, name: str, parameters: Mapping[str, Any], state: str
     if not os.path.lexists(origin):
         return state
     try:
-        content = files.load_json(origin)
-        files.read_beside(origin, f"{name}.csv")
+        content = manifests.load_json(origin)
+        manifests.read_beside(origin, f"{name}.csv")
     except files.CorruptFileError:
         return state if state == RUNNING else DAMAGED
     match content:

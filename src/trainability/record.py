@@ -21,7 +21,7 @@ from pyarrow import parquet
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
-from trainability import files, health, provenance
+from trainability import files, health, manifests, provenance
 from trainability.cell import Cell
 from trainability.outcome import CURVES, Outcome
 
@@ -78,7 +78,7 @@ def write(
     manifest = {}
     for name, content in contents.items():
         files.write_atomically(folder / f"{name}.parquet", content)
-        manifest[name] = files.described(f"{name}.parquet", content)
+        manifest[name] = manifests.described(f"{name}.parquet", content)
     selected, edge = select_rate(cell, outcome)
     runs = _runs(outcome, selected)
     record = {
@@ -95,7 +95,7 @@ def write(
         "times": times | {"train_seconds": round(seconds, 3), "measure_seconds": round(outcome.looking, 3)},
         "tables": manifest,
     }
-    files.save_json(folder / "record.json", record)
+    manifests.save_json(folder / "record.json", record)
     return record
 
 
@@ -118,7 +118,7 @@ def read(folder: Path) -> Record:
     content, tables = load(folder), {}
     for name in TABLES:
         entry = content["tables"][name]
-        raw = files.read_described(entry, folder, _mend(folder))
+        raw = manifests.read_described(entry, folder, _mend(folder))
         with files.reading(folder / entry["file"]):
             columns = parquet.read_table(io.BytesIO(raw), use_threads=False)
         tables[name] = {column: columns[column].to_numpy() for column in columns.column_names}
@@ -131,7 +131,7 @@ def load(folder: Path) -> dict[str, Any]:
     Raises files.OutdatedFileError where another version wrote it, else files.CorruptFileError.
     """
     path = folder / "record.json"
-    content = files.load_json(path, SCHEMA, _mend(folder))
+    content = manifests.load_json(path, SCHEMA, _mend(folder))
     try:
         _Content.model_validate(content)
     except ValidationError as error:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trainability import files, record
+from trainability import files, manifests, record
 from trainability.cell import Cell
 
 FOLDER = "spare"  # in the folder of all results
@@ -58,7 +58,7 @@ def bring_back(cells: Mapping[str, Cell], results: Path, device: str) -> list[st
         if (cell := cells.get(spare.name)) is None or (folder / record.FILES[-1]).exists():
             continue
         try:
-            data = files.load_json(results / "data" / cell.inputs / "preprocessing.json")
+            data = manifests.load_json(results / "data" / cell.inputs / "preprocessing.json")
             if take(spare, folder, cell, data, device, print):
                 back.append(cell.key)
         except (files.CorruptFileError, OSError) as error:  # they are still there, for the cell's next job

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trainability import convergence, files, record, seeding, statistics
+from trainability import convergence, files, manifests, record, seeding, statistics
 from trainability.cell import Cell
 from trainability.plan import Plan, included
 from trainability.record import Record
@@ -181,12 +181,12 @@ def write(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
         contents[f"{name}.parquet"] = buffer.getvalue()
         if name in ("runs", "cells"):
             contents[f"{name}.csv"] = table.to_csv(index=False, lineterminator="\n").encode()
-    files.save_described(folder / MANIFEST, contents)
+    manifests.save_described(folder / MANIFEST, contents)
 
 
 def read(path: Path) -> pd.DataFrame:
     """Read a table that `write` wrote as Parquet, after checking it; raises files.CorruptFileError."""
-    content = files.read_beside(path.with_name(MANIFEST), path.name)
+    content = manifests.read_beside(path.with_name(MANIFEST), path.name)
     with files.reading(path):
         return pd.read_parquet(io.BytesIO(content))
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from trainability import files
+from trainability import files, manifests
 
 SCHEMA = 1
 NAME = "verified.json"
@@ -35,7 +35,7 @@ class Verified:
 
 def write(folder: Path, note: Verified) -> Path:
     """Write the note beside the record in `folder`."""
-    files.save_json(folder / NAME, {"schema": SCHEMA, **asdict(note)})
+    manifests.save_json(folder / NAME, {"schema": SCHEMA, **asdict(note)})
     return folder / NAME
 
 
@@ -49,7 +49,7 @@ def read(folder: Path, digest: str) -> Verified | None:
         return None
     mend = f"Delete it; `trainability verify {folder.name}` makes another."
     try:
-        content = files.load_json(path, SCHEMA, mend)
+        content = manifests.load_json(path, SCHEMA, mend)
         del content["schema"]
         note = Verified(**content | {"differences": tuple(content["differences"])})
     except (KeyError, TypeError) as error:

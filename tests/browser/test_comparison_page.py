@@ -12,7 +12,7 @@ import pytest
 from report_sample import Sample
 from sealing import differing, sealed
 
-from trainability import comparison, files, plan
+from trainability import comparison, manifests, plan
 
 Open = Callable[..., Any]
 
@@ -29,8 +29,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     runs.loc[runs["cell"] == key, "test_accuracy"] -= 0.1
     runs.to_parquet(after / "tables" / "runs.parquet", index=False)
     sealed(after / "tables" / "runs.parquet")
-    record = files.load_json(after / "cells" / key / "record.json")
-    files.save_json(after / "cells" / key / "record.json", differing(record))
+    record = manifests.load_json(after / "cells" / key / "record.json")
+    manifests.save_json(after / "cells" / key / "record.json", differing(record))
     comparison.render(folder / "before", after, folder / "comparison.html")
     return folder / "comparison.html", key
 

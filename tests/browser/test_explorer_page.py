@@ -16,7 +16,7 @@ import pytest
 from report_sample import Sample
 from waiting import until
 
-from trainability import report
+from trainability import manifests, report
 from trainability.report.wording import percent, steps, with_interval
 from trainability.statistics import Estimate
 
@@ -277,7 +277,7 @@ def test_a_cell_says_how_to_train_it_again(open_page: Open, sample: Sample) -> N
     until(page, "document.querySelector('#explorer-app button.copy').textContent === 'Copied'")
     assert page.evaluate("navigator.clipboard.readText()") == commands[0]
     cell.locator("summary", has_text="Hashes").click()
-    record = report.material.files.load_json(sample.cells / key / "record.json")
+    record = manifests.load_json(sample.cells / key / "record.json")
     assert record["digest"] in cell.inner_text()
     cell.locator("summary", has_text="Parameters").click()
     assert "kaiming_normal" in cell.locator("details", has_text="Parameters").locator("dl").first.inner_text()

@@ -120,7 +120,7 @@ class Slurm:
     def start_node(self, node: str) -> None:
         """Start a node that was lost, and wait until it takes jobs. Raises ClusterError."""
         self._slurmd(node)
-        self._wait(lambda: states()[node] in ("idle", "mixed", "allocated"), node)
+        self._wait(lambda: states().get(node) in ("idle", "mixed", "allocated"), node)
 
     def lose_node(self, node: str) -> None:
         """Kill a slurmd and all processes of its jobs at once, as if the power had gone."""
@@ -217,8 +217,9 @@ def told(*command: str) -> str:
 
 
 def states() -> dict[str, str]:
-    """The state of every node by its name; a star says that it does not answer."""
-    return dict(line.split() for line in told("sinfo", "-h", "-N", "-o", "%N %T").splitlines())
+    """The state of every node by its name; a star says that it does not answer. Empty where slurmctld does not."""
+    lines = (line.split() for line in told("sinfo", "-h", "-N", "-o", "%N %T").splitlines())
+    return {words[0]: words[1] for words in lines if len(words) == 2}
 
 
 def _links() -> tuple[Path, Path]:

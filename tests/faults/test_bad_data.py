@@ -26,7 +26,7 @@ from real_formats import TRAIN
 from refusals import refused
 from sealing import seal
 
-from trainability import files, raw_cifar, raw_files, record
+from trainability import manifests, raw_cifar, raw_files, record
 from trainability.datasets import Cifar10, Mnist
 from trainability.files import CorruptFileError
 
@@ -184,7 +184,7 @@ def test_file_without_permission_is_refused(nobody: Path) -> None:
     (folder / LABELS).chmod(0)
     inside = real.write(nobody / "closed", small.flat)
     inside.chmod(0)
-    files.save_json(nobody / "manifest.json", {})
+    manifests.save_json(nobody / "manifest.json", {})
     (nobody / "manifest.json").chmod(0)
     if os.geteuid() == 0:
         os.seteuid(65534)
@@ -192,7 +192,7 @@ def test_file_without_permission_is_refused(nobody: Path) -> None:
         with pytest.raises(CorruptFileError, match=r"cannot be read \(Permission denied\)"):
             small.source.read(path, path)
     with pytest.raises(CorruptFileError, match=r"manifest.json cannot be read \(Permission denied\)"):
-        files.load_json(nobody / "manifest.json")
+        manifests.load_json(nobody / "manifest.json")
 
 
 # --- what the workflow itself wrote, and somebody changed
@@ -220,7 +220,7 @@ def described(content: bytes, folder: Path, **changes: Any) -> None:
         "label": "digits", "classes": 10, "levels": 16, "image_shape": [8, 8], "decoded_sha256": "0" * 64,
         "sizes": {"train": 12, "validation": 12, "test": 12}, "arrays": arrays,
     }  # fmt: skip
-    files.save_json(folder / "dataset.json", manifest | changes)
+    manifests.save_json(folder / "dataset.json", manifest | changes)
 
 
 COMPRESSED = io.BytesIO()

@@ -14,7 +14,7 @@ import pytest
 from disturbed import RAW, Finished, finished, outcome
 from sealing import seal, sealed
 
-from trainability import files, record
+from trainability import manifests, record
 from trainability.cli import main
 
 Age = Callable[[Finished], None]
@@ -30,7 +30,7 @@ def unsealed(path: Path, **changes: Any) -> None:
     """A manifest as versions wrote it before it ended with its checksum; a change to None takes an entry away."""
     content = {key: value for key, value in json.loads(path.read_bytes()).items() if key != "sha256"} | changes
     written = path.stat().st_mtime_ns
-    path.write_bytes(files.to_json({key: value for key, value in content.items() if value is not None}))
+    path.write_bytes(manifests.to_json({key: value for key, value in content.items() if value is not None}))
     os.utime(path, ns=(written, written))
 
 
@@ -65,7 +65,7 @@ def everything(copied: Finished) -> None:
 
 def configuration(copied: Finished) -> None:
     path = copied.results / "tables/config.json"
-    path.write_bytes(files.to_json(json.loads(path.read_bytes()) | {"colour": "red"}))
+    path.write_bytes(manifests.to_json(json.loads(path.read_bytes()) | {"colour": "red"}))
     sealed(path)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from disturbed import KINDS, MADE, RAW, TRUNCATIONS, Finished, changed, finished, outcome
 
-from trainability import datasets, files, plan, prepared, record, tables, verified
+from trainability import datasets, manifests, plan, prepared, record, tables, verified
 from trainability.claims import sheets
 from trainability.cli import main
 from trainability.figures import FIGURES
@@ -201,16 +201,16 @@ def test_a_deleted_file_is_made_again(copied: Finished) -> None:
 
 def test_a_manifest_without_its_own_checksum_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    files.save_json(path, {"a": 1})
-    assert files.load_json(path) == {"a": 1}
-    path.write_bytes(files.to_json({"a": 1}))
+    manifests.save_json(path, {"a": 1})
+    assert manifests.load_json(path) == {"a": 1}
+    path.write_bytes(manifests.to_json({"a": 1}))
     with pytest.raises(CorruptFileError, match="does not end with its SHA-256"):
-        files.load_json(path)
+        manifests.load_json(path)
 
 
 def test_a_manifest_that_describes_no_such_file_is_refused(tmp_path: Path) -> None:
-    files.save_described(tmp_path / "a.json", {"one": b"1"})
-    assert files.read_beside(tmp_path / "a.json", "one") == b"1"
+    manifests.save_described(tmp_path / "a.json", {"one": b"1"})
+    assert manifests.read_beside(tmp_path / "a.json", "one") == b"1"
     with pytest.raises(CorruptFileError, match=r"a.json describes no file two"):
-        files.read_beside(tmp_path / "a.json", "two")
-    assert list(files.problems(tmp_path / "a.json")) == []
+        manifests.read_beside(tmp_path / "a.json", "two")
+    assert list(manifests.problems(tmp_path / "a.json")) == []

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch.nn.init import _calculate_fan_in_and_fan_out
 
-from trainability import blueprint, cli, config, files
+from trainability import blueprint, cli, config, files, manifests
 from trainability.activations import ACTIVATIONS, Activation, Elu, Gelu, LeakyRelu, Maxout, Prelu, Relu
 from trainability.analyses import ANALYSES, Analysis, born_dead, kernels, outcome, stopwatch
 from trainability.analyses.stopwatch import Program
@@ -73,7 +73,7 @@ def test_table_has_the_same_bits_every_time(kind: str) -> None:
 def test_step_writes_table_and_origin(kind: str, tmp_path: Path) -> None:
     words = ["analyse", "some", "--analysis", json.dumps({"name": kind, **TINY[kind]}), "--out", str(tmp_path)]
     assert cli.main(words) == 0
-    origin = files.load_json(tmp_path / "some.json")
+    origin = manifests.load_json(tmp_path / "some.json")
     manifest = origin["table"]
     files.read_checked(tmp_path / manifest["file"], manifest["sha256"], manifest["bytes"], "")
     assert len(pd.read_csv(tmp_path / "some.csv")) == manifest["rows"] > 0

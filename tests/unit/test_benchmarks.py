@@ -24,7 +24,7 @@ from benchmarks.peers.plain_script import sequential
 from benchmarks.protocol import Job
 from benchmarks.stack import Stack, as_trained
 from benchmarks.workloads import BATCHNORM, CONVOLUTIONS, WORKLOADS, Workload
-from trainability import blueprint, files, seeding
+from trainability import blueprint, manifests, seeding
 from trainability.architectures import Cnn
 from trainability.prepared import Arrays
 
@@ -41,8 +41,8 @@ def make_job(tmp_path: Path, arrays: Arrays, monkeypatch: pytest.MonkeyPatch) ->
 
     def make(batchnorm: bool, loop: bool = False, convolutional: bool = False) -> Job:
         used = vars(_images(arrays) if convolutional else arrays)
-        manifest = {"classes": CLASSES, "arrays": files.save_arrays(tmp_path / "arrays.npz", used)}
-        files.save_json(tmp_path / "preprocessing.json", manifest)
+        manifest = {"classes": CLASSES, "arrays": manifests.save_arrays(tmp_path / "arrays.npz", used)}
+        manifests.save_json(tmp_path / "preprocessing.json", manifest)
         workload = Workload("tiny", "digits", 8, batchnorm, 8, 20, RATES, 32, seeds=4, depth=2)
         if convolutional:
             architecture = {"name": "cnn", "convolutions": 1, "head": "flatten"}

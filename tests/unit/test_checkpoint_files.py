@@ -15,7 +15,7 @@ import pytest
 import torch
 from lives import ORIGIN, Killed, Life, bits
 
-from trainability import checkpoints, files
+from trainability import checkpoints, manifests
 from trainability.checkpoints import NAME, Checkpoints
 from trainability.prepared import Arrays
 
@@ -27,7 +27,7 @@ def life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Life]
 
 def rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """The file with other arrays, under a checksum that is theirs."""
-    arrays = files.unpack(path.read_bytes(), path, "")
+    arrays = manifests.unpack(path.read_bytes(), path, "")
     arrays.pop("sha256")
     change(arrays)
     np.savez(path, allow_pickle=False, **arrays, sha256=checkpoints._checksum(arrays))
@@ -50,7 +50,7 @@ def flipped(path: Path) -> None:
 
 def swapped(path: Path) -> None:
     """Two arrays in each other's place, each whole."""
-    arrays = files.unpack(path.read_bytes(), path, "")
+    arrays = manifests.unpack(path.read_bytes(), path, "")
     names = [name for name in arrays if name.startswith("stack") and arrays[name].shape == arrays["stack.0"].shape]
     arrays[names[0]], arrays[names[1]] = arrays[names[1]], arrays[names[0]]
     np.savez(path, allow_pickle=False, **arrays)

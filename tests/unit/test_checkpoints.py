@@ -16,7 +16,7 @@ import torch
 from lives import CLASSES, ORIGIN, Life, bits, numbers
 from torch import Tensor
 
-from trainability import checkpoints, files, record, training
+from trainability import checkpoints, files, manifests, record, training
 from trainability.activations import ACTIVATIONS
 from trainability.architectures import ARCHITECTURES
 from trainability.augmentations import AUGMENTATIONS
@@ -181,8 +181,8 @@ def test_a_process_killed_at_random_leaves_the_record_of_one_that_was_not(
     )
     data = tmp_path / "data"
     parts = {name: np.asarray(values) for name, values in vars(images).items()}
-    manifest = {"classes": CLASSES, "arrays": files.save_arrays(data / "arrays.npz", parts)}
-    files.save_json(data / "preprocessing.json", manifest)
+    manifest = {"classes": CLASSES, "arrays": manifests.save_arrays(data / "arrays.npz", parts)}
+    manifests.save_json(data / "preprocessing.json", manifest)
     words = ["train", f"--cell={cell.canonical}", f"--data={data}", "--device=cpu"]
     program = [sys.executable, "-c", PROGRAM, tmp_path / "killed", *words]
     done = subprocess.run(program, capture_output=True, text=True, timeout=300)

@@ -17,7 +17,7 @@ import report_sample
 from report_sample import Sample
 from sealing import differing, sealed
 
-from trainability import cli, comparison, config, files, plan, record
+from trainability import cli, comparison, config, manifests, plan, record
 from trainability.claims.verdicts import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED
 from trainability.comparison import cells, matching, moves, origins, page, scatter, sentences, sides, verdicts
 from trainability.comparison.matching import CELL, PLACE, SETTING
@@ -61,10 +61,10 @@ def change_runs(folder: Path, start: str, change: Callable[[pd.DataFrame], pd.Da
 def edit(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Change a record or the configuration, as if it had been written so."""
     if path.name == "config.json":
-        path.write_bytes(files.to_json(change(json.loads(path.read_bytes()))))
+        path.write_bytes(manifests.to_json(change(json.loads(path.read_bytes()))))
         sealed(path)
     else:
-        files.save_json(path, change(files.load_json(path)))
+        manifests.save_json(path, change(manifests.load_json(path)))
 
 
 def edit_claims(folder: Path, **changed: str) -> None:

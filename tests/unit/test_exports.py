@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from report_sample import Sample
 
-from trainability import cli, exports, figures, files, health
+from trainability import cli, exports, figures, files, health, manifests
 from trainability import tables as tabled
 from trainability.analyses import ANALYSES
 from trainability.exports import Choice, curves, dictionary, latex, mlflow, package, results, tensorboard
@@ -194,7 +194,7 @@ def test_figures_come_with_captions(folder: Path, tmp_path: Path) -> None:
         text = (tmp_path / f"{name}.tex").read_text()
         structure(text)
         assert f"{{{name}.pdf}}" in text
-        caption = files.load_json(folder / f"figures/{name}.json")["caption"]
+        caption = manifests.load_json(folder / f"figures/{name}.json")["caption"]
         assert latex.marked(caption) in text
 
 
@@ -311,7 +311,7 @@ def test_the_dictionary_speaks_of_no_table_that_does_not_exist() -> None:
 
 
 def test_a_damaged_field_is_one_message(tmp_path: Path) -> None:
-    files.save_described(tmp_path / "claims.json", {"evidence.csv": b"claim,n\na,many\n"})
+    manifests.save_described(tmp_path / "claims.json", {"evidence.csv": b"claim,n\na,many\n"})
     with pytest.raises(files.CorruptFileError, match="column n is no integer throughout"):
         package._read(tmp_path / "claims.json", "evidence.csv", "evidence", Dictionary())
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainability import files
+from trainability import files, manifests
 from trainability.files import CorruptFileError
 
 
@@ -69,38 +69,38 @@ def test_of_two_writers_the_second_waits(tmp_path: Path, fails: bool) -> None:
 
 def test_arrays_come_back_and_have_reproducible_bytes(tmp_path: Path) -> None:
     arrays = {"x": np.arange(6, dtype=np.float32).reshape(2, 3).T, "y": np.array([1, 2])}
-    one, two = files.save_arrays(tmp_path / "a.npz", arrays), files.save_arrays(tmp_path / "b.npz", arrays)
+    one, two = manifests.save_arrays(tmp_path / "a.npz", arrays), manifests.save_arrays(tmp_path / "b.npz", arrays)
     assert one["sha256"] == two["sha256"]
-    read = files.load_arrays(one, tmp_path)
+    read = manifests.load_arrays(one, tmp_path)
     for name, array in arrays.items():
         np.testing.assert_array_equal(read[name], array)
         assert read[name].dtype == array.dtype
 
 
 def test_damage_is_named(tmp_path: Path) -> None:
-    manifest = files.save_arrays(tmp_path / "a.npz", {"x": np.zeros(100)})
+    manifest = manifests.save_arrays(tmp_path / "a.npz", {"x": np.zeros(100)})
     path = tmp_path / "a.npz"
     content = bytearray(path.read_bytes())
     path.write_bytes(content[:-7])
     with pytest.raises(CorruptFileError, match=rf"a.npz has {len(content) - 7} bytes, expected {len(content)}"):
-        files.load_arrays(manifest, tmp_path)
+        manifests.load_arrays(manifest, tmp_path)
     content[300] ^= 1
     path.write_bytes(content)
     with pytest.raises(CorruptFileError, match=r"a.npz has SHA-256 .* Delete the folder"):
-        files.load_arrays(manifest, tmp_path)
+        manifests.load_arrays(manifest, tmp_path)
     path.unlink()
     with pytest.raises(CorruptFileError, match=r"a.npz is missing"):
-        files.load_arrays(manifest, tmp_path)
+        manifests.load_arrays(manifest, tmp_path)
 
 
 @pytest.mark.parametrize(("content", "part"), [("{", "is not JSON"), ("[1]", "does not hold a JSON object")])
 def test_broken_json_is_named(tmp_path: Path, content: str, part: str) -> None:
     (tmp_path / "x.json").write_text(content)
     with pytest.raises(CorruptFileError, match=part):
-        files.load_json(tmp_path / "x.json")
+        manifests.load_json(tmp_path / "x.json")
 
 
 def test_json_admits_no_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        files.save_json(tmp_path / "x.json", {"a": float("nan")})
+        manifests.save_json(tmp_path / "x.json", {"a": float("nan")})
     assert not list(tmp_path.iterdir())

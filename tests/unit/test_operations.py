@@ -15,7 +15,7 @@ import yaml
 from report_sample import CONFIG, Sample
 from sealing import seal
 
-from trainability import checkpoints, cli, config, files, notes, record, report, verified
+from trainability import checkpoints, cli, config, files, manifests, notes, record, report, verified
 from trainability.operations import KINDS, agreement, cells, explain, rerun, status, verify, watch
 from trainability.operations.cells import Cells
 from trainability.operations.workflow import Workflow, WorkflowError, record_of
@@ -40,12 +40,12 @@ class Folder:
     def edit(self, key: str, **changes: Any) -> None:
         """Change parts of a record, whole values or keys of a mapping; its digest is that of what it then holds."""
         path = self.path / "cells" / key / "record.json"
-        content = files.load_json(path)
+        content = manifests.load_json(path)
         for name, value in changes.items():
             content[name] = content[name] | value if isinstance(value, dict) else value
         results = (content[name] for name in ("runs", "selected_learning_rate", "selected_edge", "tables"))
         content["digest"] = record.digest_of(*results)
-        files.save_json(path, content)
+        manifests.save_json(path, content)
 
     def delete(self, key: str) -> None:
         shutil.rmtree(self.path / "cells" / key)

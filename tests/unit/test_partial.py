@@ -14,7 +14,20 @@ import pytest
 import yaml
 from report_sample import CLAIMS, SOURCES, Sample, claim
 
-from trainability import checkpoints, cli, config, files, notes, partial, plan, progress, record, report, tables
+from trainability import (
+    checkpoints,
+    cli,
+    config,
+    files,
+    manifests,
+    notes,
+    partial,
+    plan,
+    progress,
+    record,
+    report,
+    tables,
+)
 from trainability.claims.verdicts import NOT_TESTABLE, NOT_YET
 from trainability.progress import COMPLETE
 from trainability.report import comparisons, material, rankings, unfinished
@@ -58,10 +71,10 @@ class Folder:
     def edit(self, key: str, **changes: Any) -> None:
         """Change a part of a record."""
         path = self.path / "cells" / key / "record.json"
-        content = files.load_json(path)
+        content = manifests.load_json(path)
         for name, values in changes.items():
             content[name] = content[name] | values
-        files.save_json(path, content)
+        manifests.save_json(path, content)
 
     def survey(self) -> progress.Progress:
         return progress.survey(self.settings, self.plan, self.path)[0]
@@ -235,13 +248,13 @@ def test_comparisons_that_lack_cells_are_marked_and_others_are_not(page: str) ->
 
 
 def test_figures_that_lack_cells_say_so(broken: Folder) -> None:
-    words = files.load_json(broken.path / "partial/figures/final_accuracy.json")
+    words = manifests.load_json(broken.path / "partial/figures/final_accuracy.json")
     assert words["caption"].endswith("Not final: 1 of 4 cells are not finished and left out (elu).")
-    words = files.load_json(broken.path / "partial/figures/accuracy_by_init.json")
+    words = manifests.load_json(broken.path / "partial/figures/accuracy_by_init.json")
     assert "what is blank is not in the plan or not finished." in words["caption"]
-    words = files.load_json(broken.path / "partial/figures/performance_profiles.json")
+    words = manifests.load_json(broken.path / "partial/figures/performance_profiles.json")
     assert words["caption"] == "Nothing to show: 1 of the 4 cells that take part are not finished."
-    words = files.load_json(broken.path / "partial/figures/preprocessing_images.json")
+    words = manifests.load_json(broken.path / "partial/figures/preprocessing_images.json")
     assert "Not final" not in words["caption"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trainability import files, record, spares
+from trainability import files, manifests, record, spares
 from trainability.cell import Cell
 from trainability.outcome import Outcome
 from trainability.training import train
@@ -58,8 +58,8 @@ def test_there_may_be_none(cell: Cell, tmp_path: Path) -> None:
 
 def altered(folder: Path, **changed: Any) -> None:
     """Another training's record, whole in itself."""
-    content = files.load_json(folder / "record.json")
-    files.save_json(folder / "record.json", content | changed)
+    content = manifests.load_json(folder / "record.json")
+    manifests.save_json(folder / "record.json", content | changed)
 
 
 ALTERATIONS: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -96,7 +96,7 @@ def test_what_a_failed_group_removed_is_brought_back(cell: Cell, folder: Path, t
         record.read(folder)
     shutil.copytree(tmp_path / "spare" / cell.key, tmp_path / "spare/not-planned")
     assert spares.bring_back({cell.key: cell}, tmp_path, "cpu") == [], "without data nothing tells whose it is"
-    files.save_json(tmp_path / "data" / cell.inputs / "preprocessing.json", DATA)
+    manifests.save_json(tmp_path / "data" / cell.inputs / "preprocessing.json", DATA)
     assert spares.bring_back({cell.key: cell}, tmp_path, "cpu") == [cell.key]
     assert contents(folder) == contents(tmp_path / "before")
     assert [path.name for path in (tmp_path / "cells").iterdir()] == [cell.key]
@@ -105,7 +105,7 @@ def test_what_a_failed_group_removed_is_brought_back(cell: Cell, folder: Path, t
 
 def test_a_newer_record_stays(cell: Cell, folder: Path, tmp_path: Path) -> None:
     files.write_atomically(folder / "record.json", b"newer")
-    files.save_json(tmp_path / "data" / cell.inputs / "preprocessing.json", DATA)
+    manifests.save_json(tmp_path / "data" / cell.inputs / "preprocessing.json", DATA)
     assert spares.bring_back({cell.key: cell}, tmp_path, "cpu") == []
     assert contents(folder) == {"record.json": b"newer"}
 

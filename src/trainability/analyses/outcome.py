@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from trainability import devices, files, provenance
+from trainability import devices, files, manifests, provenance
 from trainability.analyses import Analysis
 
 
@@ -26,11 +26,11 @@ def write(analysis: Analysis, name: str, table: pd.DataFrame, folder: Path, time
     origin = {
         "analysis": name,
         "parameters": analysis.model_dump(mode="json"),
-        "table": files.described(path.name, content) | {"rows": len(table)},
+        "table": manifests.described(path.name, content) | {"rows": len(table)},
         "code": provenance.code_fingerprint("analyses"),
         "versions": provenance.software(),
         "hardware": provenance.hardware(),
         "threads": 1,
         "times": times,
     }
-    files.save_json(folder / f"{name}.json", origin)
+    manifests.save_json(folder / f"{name}.json", origin)

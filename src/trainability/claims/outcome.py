@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trainability import files, statistics
+from trainability import manifests, statistics
 from trainability.claims import sheets
 from trainability.claims.evidence import RATE
 from trainability.claims.judging import Judgement, corrected, decide, judge, untestable, waiting
@@ -41,7 +41,7 @@ def tables(claims: Iterable[Claim], source: Tables, lacking: Mapping[str, str] =
 def write(judged: Mapping[str, pd.DataFrame], folder: Path) -> None:
     """Write each table of verdicts as CSV, and claims.json about both."""
     texts = {name: table.to_csv(index=False, lineterminator="\n") for name, table in judged.items()}
-    files.save_described(folder / MANIFEST, {f"{name}.csv": text.encode() for name, text in texts.items()})
+    manifests.save_described(folder / MANIFEST, {f"{name}.csv": text.encode() for name, text in texts.items()})
 
 
 def _judged(claim: Claim, source: Tables, lacking: Mapping[str, str]) -> Judgement:

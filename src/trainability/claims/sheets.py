@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from trainability import files
+from trainability import files, manifests
 from trainability.claims.evidence import RATE
 from trainability.claims.statements import Claim
 from trainability.config import Config
@@ -53,7 +53,7 @@ def analysed(settings: Config, folder: Path, unfinished: Container[str] = ()) ->
     for name, analysis in settings.analyses.items():
         if analysis is not None and name not in unfinished:
             path = folder / f"{name}.csv"
-            content = files.read_beside(folder / f"{name}.json", path.name)
+            content = manifests.read_beside(folder / f"{name}.json", path.name)
             with files.reading(path):
                 found[name] = pd.read_csv(io.BytesIO(content))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from trainability import files
+from trainability import files, manifests
 from trainability.exports import Choice, latex
 from trainability.exports.results import Results
 
@@ -25,7 +25,7 @@ def export(results: Results, out: Path, choice: Choice) -> str:
     for name, words in drawn.items():
         for kind in ("pdf", "svg"):
             manifest = results.folder / "figures" / f"{name}.json"
-            files.write_atomically(out / f"{name}.{kind}", files.read_beside(manifest, f"{name}.{kind}"))
+            files.write_atomically(out / f"{name}.{kind}", manifests.read_beside(manifest, f"{name}.{kind}"))
         files.write_atomically(out / f"{name}.tex", snippet(name, words).encode())
     files.write_atomically(out / "preview.tex", latex.preview(drawn).encode())
     return f"{len(drawn)} figures and preview.tex in {out}"

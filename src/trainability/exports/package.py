@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from trainability import files, plan
+from trainability import files, manifests, plan
 from trainability.cell import FACTORS
 from trainability.claims.outcome import MANIFEST
 from trainability.claims.statements import TEXTBOOK
@@ -155,7 +155,7 @@ def _described(stem: str, frame: pd.DataFrame, table: str, dictionary: Dictionar
 
 def _read(manifest: Path, name: str, table: str, dictionary: Dictionary) -> pd.DataFrame:
     """A CSV of the results; nothing in it is guessed: the dictionary says what each column holds."""
-    path, content = manifest.with_name(name), files.read_beside(manifest, name)
+    path, content = manifest.with_name(name), manifests.read_beside(manifest, name)
     try:
         text = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
     except pd.errors.EmptyDataError:  # behind a figure that has nothing to show

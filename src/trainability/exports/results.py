@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from trainability import files, plan, tables
+from trainability import files, manifests, plan, tables
 from trainability.config import Config
 from trainability.figures import FIGURES
 from trainability.plan import Plan
@@ -46,7 +46,7 @@ class Results:
         missing = [str(path) for several in paths.values() for path in several if not path.is_file()]
         if missing:
             raise files.CorruptFileError(f"{_some(missing)} cannot be found. Run snakemake to draw the figures.")
-        return {name: files.load_json(several[0]) for name, several in paths.items()}
+        return {name: manifests.load_json(several[0]) for name, several in paths.items()}
 
 
 def load(folder: Path) -> Results:

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from trainability import datasets, files, prepared
+from trainability import datasets, manifests, prepared
 from trainability.figures import canvas, dots, scales, steps
 from trainability.figures.canvas import Drawing
 from trainability.figures.experiment import Experiment, NothingToShow, Slice
@@ -83,7 +83,7 @@ def conditions(experiment: Experiment, part: Slice) -> dict[str, float]:
     """Condition number of the training covariance after each preprocessing, without null directions."""
     found = {}
     for label, folder in folders(experiment, part).items():
-        after = files.load_json(folder / "preprocessing.json")["statistics"]["after"]
+        after = manifests.load_json(folder / "preprocessing.json")["statistics"]["after"]
         number = after["condition_number"]
         found[label] = np.nan if number is None else float(number)
     return found

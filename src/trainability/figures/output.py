@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from trainability import files
+from trainability import manifests
 from trainability.figures.canvas import Drawing
 
 
@@ -25,7 +25,7 @@ def write(out: Path, name: str, drawing: Drawing, words: Mapping[str, Any]) -> N
         f"{name}.csv": drawing.data.to_csv(index=False, lineterminator="\n").encode(),
         f"{name}.rst": f"{escaped}\n".encode(),
     }
-    files.save_described(out / f"{name}.json", contents, words)
+    manifests.save_described(out / f"{name}.json", contents, words)
 
 
 def svg(figure: Figure, name: str) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainability import files, record, verified
+from trainability import files, manifests, record, verified
 from trainability.operations.cells import Cells
 from trainability.progress import DAMAGED, Job, jobs
 
@@ -72,7 +72,7 @@ def _problems(cells: Cells, job: Job) -> Iterator[str]:
         if job.rule == "train":
             yield from _of_record(cells, job)
         else:
-            yield from files.problems(manifest)
+            yield from manifests.problems(manifest)
     elif os.path.lexists(target) and not cells.progress.busy:  # a job that is at work writes its manifest last
         yield f"{manifest} is missing"
 

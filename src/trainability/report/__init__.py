@@ -15,7 +15,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from trainability import explorer, files
+from trainability import explorer, files, manifests
 from trainability.config import Config
 from trainability.explorer import library, page
 from trainability.figures import FIGURES
@@ -75,7 +75,7 @@ def render(
     questions = page.block(loaded, tables, logs)
     parts = links.linked(loaded, sections(loaded, drawn, works, questions))
     text = compose(unfinished.title(loaded), abstract.blocks(loaded), parts, texts, works, unfinished.banner(loaded))
-    files.save_described(out.with_suffix(".json"), {out.name: text.encode()})
+    manifests.save_described(out.with_suffix(".json"), {out.name: text.encode()})
 
 
 def compose(

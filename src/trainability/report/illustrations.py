@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from trainability import files
+from trainability import files, manifests
 from trainability.figures import Figure as Listed
 from trainability.report.blocks import Column, Entry, Figure, Shows, Table
 from trainability.report.wording import count
@@ -42,8 +42,8 @@ def data_uri(content: bytes, kind: str) -> str:
 
 def _figure(folder: Path, name: str, entry: Listed) -> Figure:
     manifest = folder / f"{name}.json"
-    words = files.load_json(manifest)
-    svg, table = (files.read_beside(manifest, f"{name}.{kind}") for kind in ("svg", "csv"))
+    words = manifests.load_json(manifest)
+    svg, table = (manifests.read_beside(manifest, f"{name}.{kind}") for kind in ("svg", "csv"))
     shows = Shows(entry.metrics, entry.factors, entry.about, _cells(table.decode()))
     return figure(name, words, svg, table, f"{(folder / name).as_posix()}.svg, .pdf, .csv", shows)
 

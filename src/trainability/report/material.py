@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from trainability import files, record, verified
+from trainability import files, manifests, record, verified
 from trainability.cell import FACTORS, Cell
 from trainability.claims.outcome import MANIFEST
 from trainability.config import Config
@@ -107,11 +107,11 @@ def load(
         read_verdicts(tables / "evidence.csv"),
         records,
         {
-            cell.dataset.label: files.load_json(data / cell.dataset.slug / "dataset.json")
+            cell.dataset.label: manifests.load_json(data / cell.dataset.slug / "dataset.json")
             for cell in _first(trained, "dataset")
         },
         {
-            (cell.dataset.label, cell.preprocessing.label): files.load_json(
+            (cell.dataset.label, cell.preprocessing.label): manifests.load_json(
                 data / cell.dataset.slug / cell.preprocessing.slug / "preprocessing.json"
             )
             for cell in _first(trained, "dataset", "preprocessing")
@@ -124,7 +124,7 @@ def load(
 
 def read_verdicts(path: Path) -> pd.DataFrame:
     """A table of verdicts: without a value, numbers are NaN and text is empty."""
-    content = files.read_beside(path.with_name(MANIFEST), path.name)
+    content = manifests.read_beside(path.with_name(MANIFEST), path.name)
     with files.reading(path):
         return pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values={name: [""] for name in NUMBERS})
 
