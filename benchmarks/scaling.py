@@ -16,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from benchmarks import process
 from benchmarks.stack import Stack, as_trained
+from trainability import stacks
 from trainability.cell import Cell
 from trainability.prepared import Arrays
 from trainability.workers import ENVIRONMENT
@@ -105,7 +107,10 @@ def _arrays() -> Arrays:
 
 
 def draw(table: pd.DataFrame, out: Path) -> None:
-    """scaling.svg and scaling.png from what `measure` returned: medians over rounds on logarithmic axes."""
+    """scaling.svg and scaling.png from what `measure` returned: medians over rounds on logarithmic axes.
+
+    A ring marks the measured number of runs that is nearest to what the trainer would take.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -135,11 +140,19 @@ def draw(table: pd.DataFrame, out: Path) -> None:
                 ax=axis,
             )
             for width, of_width in shown.groupby("width"):
+                taken = of_width.loc[(of_width["runs"] - _chosen(width, batch, norm)).abs().idxmin()]
+                axis.plot(
+                    *(taken["runs"], taken["ms_per_step_and_run"]),
+                    marker="o",
+                    markersize=13,
+                    fillstyle="none",
+                    color=palette[width],
+                )
                 last = of_width.loc[of_width["runs"].idxmax()]
                 axis.annotate(
                     f"width {width}",
                     (last["runs"], last["ms_per_step_and_run"]),
-                    xytext=(7, -4),
+                    xytext=(11, -4),
                     textcoords="offset points",
                     color=palette[width],
                     annotation_clip=False,
@@ -156,10 +169,16 @@ def draw(table: pd.DataFrame, out: Path) -> None:
         runs = int(deep["runs"].max())
         title = f"batch {BATCH}, width {WIDTH}, {runs} runs, {suffix}"
         _label(row[-1], title, "hidden layers", sorted(deep["depth"].unique()))
-    figure.suptitle("Time of a training step per run, one thread")
+    figure.suptitle("Time of a training step per run, one thread; ringed is the stack that the trainer takes")
     figure.savefig(out / "scaling.svg")
     figure.savefig(out / "scaling.png", dpi=130)
     plt.close(figure)
+
+
+def _chosen(width: int, batch: int, norm: bool) -> int:
+    """Runs in the stacks of a cell like these, by the trainer's rule."""
+    cell = Point(max(RUNS), width, DEPTH, batch, norm).cell
+    return min(max(RUNS), stacks.most_runs(cell, FEATURES, CLASSES, torch.device("cpu")))
 
 
 def _label(axis, title: str, x: str, ticks: list[int]) -> None:
