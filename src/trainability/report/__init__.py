@@ -225,7 +225,7 @@ def _by_normalization(found: Material, say: Callable[[pd.DataFrame], str]) -> Pr
     said = tuple(
         unfinished.hedged(
             found,
-            f"Normalization `{name}`: {say(group)}",
+            f"Normalization `{name}`. {say(group)}",
             "activation",
             "normalization",
             normalization=str(name),
