@@ -57,11 +57,11 @@ class Worker:
             env=os.environ | ENVIRONMENT,
         )
 
-    def run(self, words: list[str], log: Path, benchmark: Path) -> tuple[int, str] | None:
+    def run(self, words: list[str], log: Path) -> tuple[int, str] | None:
         """Exit status of a command and the end of what it printed, or None if the worker died of it."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        job = json.dumps({"words": words, "log": str(log), "benchmark": str(benchmark)})
+        job = json.dumps({"words": words, "log": str(log), "benchmark": str(_benchmark_of(log))})
         try:
             self.process.stdin.write(job.encode() + b"\n")
             self.process.stdin.flush()
@@ -96,12 +96,13 @@ def results(config: str, *names: str) -> dict[str, Path]:
     return {"config": Path(config), **{name.partition("/")[0]: folder / name for name in names}}
 
 
-def run(*words: object, log: object, benchmark: str, **options: object) -> None:
+def run(*words: object, log: object, **options: object) -> None:
     """Carry out `trainability WORD --option=VALUE... WORDS...` in a warm worker, its output in the file `log`.
 
-    An option's underscores become dashes. The worker writes what the command took to `benchmark`: seconds, seconds of
-    CPU, and the worker's peak memory so far in MB. (Snakemake's own `benchmark:` would sample Snakemake's process
-    instead, for a third of a core.) Until the command succeeds there is a note beside its log (trainability/notes.py).
+    An option's underscores become dashes. Of a log results/logs/X.log the worker writes what the command took to
+    results/benchmarks/X.jsonl: seconds, seconds of CPU, and the worker's peak memory so far in MB. (Snakemake's own
+    `benchmark:` would sample Snakemake's process instead, for a third of a core.) Until the command succeeds there is a
+    note beside its log (trainability/notes.py).
     Raises JobError if the command fails or its worker dies.
     """
     first, *rest = map(str, words)
@@ -113,7 +114,7 @@ def run(*words: object, log: object, benchmark: str, **options: object) -> None:
         with _lock:
             worker = _idle.pop() if _idle else None
         worker = worker or Worker()
-        answer = worker.run(command, path, Path(benchmark))
+        answer = worker.run(command, path)
         if answer is None:
             ended = _ending(worker.bury())
             failed(f"its process {ended}")
@@ -127,6 +128,14 @@ def run(*words: object, log: object, benchmark: str, **options: object) -> None:
     status, said = answer
     if status != 0:
         raise JobError(f"`{_shown(command)}` failed with status {status}; its log is {path}:\n{said}")
+
+
+def _benchmark_of(log: Path) -> Path:
+    """Where it is written what a job took: in `benchmarks` as the log is in `logs`, or beside a log from elsewhere."""
+    folders = list(log.parent.parts)
+    if "logs" in folders:
+        folders[len(folders) - 1 - folders[::-1].index("logs")] = "benchmarks"
+    return Path(*folders, f"{log.stem}.jsonl")
 
 
 def _ending(status: int) -> str:

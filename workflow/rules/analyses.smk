@@ -31,5 +31,4 @@ rule analyse:
             analysis=params.analysis,
             out=Path(output.table).parent,
             log=log,
-            benchmark=f"results/benchmarks/analyse/{wildcards.analysis}.jsonl",
         )

@@ -35,7 +35,6 @@ rule tables:
             cells=Path(input.records[0]).parents[1],
             out=Path(output[0]).parent,
             log=log,
-            benchmark="results/benchmarks/tables.jsonl",
         )
 
 
@@ -66,7 +65,6 @@ rule claims:
             **workers.results(input.config, "tables", "analyses"),
             out=Path(output[0]).parent,
             log=log,
-            benchmark="results/benchmarks/claims.jsonl",
         )
 
 
@@ -107,5 +105,4 @@ rule figure:
             captions=input.captions,
             out=Path(output.caption).parent,
             log=log,
-            benchmark=f"results/benchmarks/figure/{wildcards.figure}.jsonl",
         )

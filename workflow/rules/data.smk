@@ -28,7 +28,6 @@ rule data:
             download_to="data",
             out=Path(output.manifest).parent,
             log=log,
-            benchmark=f"results/benchmarks/data/{wildcards.dataset}.jsonl",
         )
 
 
@@ -58,5 +57,4 @@ rule preprocess:
             data=Path(input.manifest).parent,
             out=Path(output.manifest).parent,
             log=log,
-            benchmark=f"results/benchmarks/preprocess/{wildcards.dataset}.{wildcards.preprocessing}.jsonl",
         )

@@ -51,7 +51,6 @@ rule report:
             snakemake=params.command,
             out=output[0],
             log=log,
-            benchmark="results/benchmarks/report.jsonl",
         )
 
 
@@ -80,6 +79,5 @@ rule report_partial:
             sources=params.sources,
             snakemake=params.command,
             log=log,
-            benchmark="results/benchmarks/report_partial.jsonl",
         )
         print(f"The report on what is done: {Path('results/report_partial.html').resolve()}")

@@ -1,6 +1,9 @@
 # Needs: the preprocessed arrays of a cell's data set. Promises: results/cells/{cell}/, the cell's record with the
 # learning curves and layer health of all its runs. One job is one cell; a diverged run is a result, not a failure.
 
+# A record that Snakemake removes with a group of jobs that failed is there a second time (trainability/spares.py).
+SPARE = "results/spare" if workflow.remote_exec else ""
+
 
 rule train:
     input:
@@ -30,8 +33,7 @@ rule train:
             cell=params.cell,
             data=Path(input.manifest).parent,
             device=params.device,
-            spare="results/spare" if workflow.remote_exec else "",
+            spare=SPARE,
             out=Path(output.record).parent,
             log=log,
-            benchmark=f"results/benchmarks/train/{wildcards.cell}.jsonl",
         )

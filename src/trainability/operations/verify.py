@@ -84,7 +84,6 @@ def _again(cell: Cell, results: Path, device: str, keep: bool) -> Agreement:
             spare="",
             out=folder,
             log=results / f"logs/verify/{cell.key}.log",
-            benchmark=str(results / f"benchmarks/verify/{cell.key}.jsonl"),
         )
         new = record.read(folder)
         found = agreement.compare(old, new)
