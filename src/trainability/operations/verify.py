@@ -6,6 +6,7 @@ The new record is in a folder of its own below `results/verify`; the old one sta
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import shutil
 import tempfile
@@ -36,8 +37,14 @@ def verify(
         except (files.CorruptFileError, workers.JobError) as error:
             return error
 
-    with ThreadPoolExecutor(at_once) as pool:
-        yield from zip(chosen, pool.map(one, chosen), strict=True)
+    parent = results / "verify"
+    parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with ThreadPoolExecutor(at_once) as pool:
+            yield from zip(chosen, pool.map(one, chosen), strict=True)
+    finally:
+        with contextlib.suppress(OSError):  # something was kept
+            parent.rmdir()
 
 
 def lines(cell: Cell, found: Agreement) -> Iterator[str]:
@@ -73,7 +80,6 @@ def _column(item: Difference) -> str:
 def _again(cell: Cell, results: Path, device: str, keep: bool) -> Agreement:
     old = record.read(results / "cells" / cell.key)
     parent = results / "verify"
-    parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{cell.key}.", dir=parent))
     try:
         workers.run(
@@ -94,8 +100,6 @@ def _again(cell: Cell, results: Path, device: str, keep: bool) -> Agreement:
             folder.rename(parent / cell.key)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if not any(parent.iterdir()):
-            parent.rmdir()
     return found
 
 
