@@ -4,7 +4,7 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake.utils import min_version
 
-from trainability import locks, timestamps
+from trainability import locks, spares, timestamps
 
 min_version("9.14")
 
@@ -48,20 +48,21 @@ onstart:
         files.refuse_unwritable(Path("results"))
     except OSError as error:
         raise WorkflowError(f"{error.filename}: {error.strerror}") from None
+    spares.tidy(Path("results"))
     if timestamps.bring_back(Path("results")):
         logger.info("Files in results/ were from the future, made while the clock was ahead; they are of now.")
 
 
 onsuccess:
+    spares.tidy(Path("results"))
     if Path("results/report.html").exists():
         print(f"The report: {Path('results/report.html').resolve()}")
 
 
 onerror:
-    if Path("results/spare").exists():
-        from trainability import spares  # which needs torch, and so takes a second or two
-
-        if back := spares.bring_back(CELLS, Path("results"), SETTINGS.device):
-            print(f"Of groups that failed {len(back)} cells had been trained; their records are back.")
+    groups = [failed.jobs if failed.is_group() else [failed] for failed in workflow.scheduler.failed]
+    cells = [CELLS[job.wildcards.cell] for group in groups for job in group if job.rule.name == "train"]
+    if back := spares.bring_back(cells, Path("results"), SETTINGS.device):
+        print(f"{back} cells of jobs that failed had been trained; their records are back.")
     print("Some jobs failed; what is done is kept, and the next snakemake goes on from here.")
     print("`snakemake report_partial` reports on what is done, and on the jobs that failed.")

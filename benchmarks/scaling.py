@@ -176,9 +176,10 @@ def draw(table: pd.DataFrame, out: Path) -> None:
 
 
 def _chosen(width: int, batch: int, norm: bool) -> int:
-    """Runs in the stacks of a cell like these, by the trainer's rule."""
+    """Runs in the stacks of a cell of as many runs as were measured, by the trainer's rule."""
     cell = Point(max(RUNS), width, DEPTH, batch, norm).cell
-    return min(max(RUNS), stacks.most_runs(cell, FEATURES, CLASSES, torch.device("cpu")))
+    most = stacks.most_runs(cell, FEATURES, CLASSES, torch.device("cpu"))
+    return max(map(len, stacks.split(cell.runs, most)))
 
 
 def _label(axis, title: str, x: str, ticks: list[int]) -> None:

@@ -115,6 +115,9 @@ class Hidden:
     def forget(self) -> None:
         """Let go of what the last forward pass left for a backward pass."""
         self.linear.forget()
+        for pool in (self.pool, self.shortcut and self.shortcut.pool):
+            if pool:
+                pool.forget()
         self.z = self.a = self.linear.weight.new_empty(0)
 
     def backward(self, dy: Tensor, buffers: Sequence[Tensor], carry: float) -> Tensor:

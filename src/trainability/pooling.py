@@ -22,6 +22,7 @@ class Pool:
 
     def __init__(self, grid: Grid) -> None:
         self.grid, self.after = grid, grid.pooled()
+        self.forget()
 
     def forward(self, x: Tensor) -> Tensor:
         return _rows(self.combine(_images(x, self.grid)), len(x))
@@ -30,8 +31,12 @@ class Pool:
         """Gradient by x."""
         return _rows(self.share(_images(dy, self.after)), len(dy))
 
+    def forget(self) -> None:
+        """Let go of what the last forward pass left for a backward pass."""
+        self.kept: tuple[Tensor, ...] = ()
+
     def combine(self, images: Tensor) -> Tensor:
-        """Images [R B, C, height, width] to smaller ones."""
+        """Images [R B, C, height, width] to smaller ones; what `share` needs of them is `kept`."""
         raise NotImplementedError
 
     def share(self, gradient: Tensor) -> Tensor:
@@ -43,24 +48,25 @@ class MeanPool(Pool):
     """The mean of each 2 x 2 window."""
 
     def combine(self, images: Tensor) -> Tensor:
-        self.images = images
+        self.kept = (images,)
         return avg_pool2d(images, SIZE)
 
     def share(self, gradient: Tensor) -> Tensor:
-        return torch.ops.aten.avg_pool2d_backward(gradient, self.images, SIZE, SIZE, [0, 0], False, True, None)
+        return torch.ops.aten.avg_pool2d_backward(gradient, *self.kept, SIZE, SIZE, [0, 0], False, True, None)
 
 
 class MaxPool(Pool):
     """The largest number of each 2 x 2 window; of equal ones the first takes the gradient."""
 
     def combine(self, images: Tensor) -> Tensor:
-        self.images = images
-        largest, self.places = max_pool2d_with_indices(images, SIZE)
+        largest, places = max_pool2d_with_indices(images, SIZE)
+        self.kept = (images, places)
         return largest
 
     def share(self, gradient: Tensor) -> Tensor:
+        images, places = self.kept
         return torch.ops.aten.max_pool2d_with_indices_backward(
-            gradient, self.images, SIZE, SIZE, [0, 0], [1, 1], False, self.places
+            gradient, images, SIZE, SIZE, [0, 0], [1, 1], False, places
         )
 
 

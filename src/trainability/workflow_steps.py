@@ -130,7 +130,7 @@ def _analyse(arguments: argparse.Namespace) -> None:
 
 
 def _tables(arguments: argparse.Namespace) -> None:
-    from trainability import spares, tables
+    from trainability import tables
 
     settings = plan.settings(arguments.config)
     try:
@@ -138,7 +138,6 @@ def _tables(arguments: argparse.Namespace) -> None:
     except tables.MissingCellsError as error:
         raise files.CorruptFileError(str(error)) from None
     tables.write(collected, arguments.out)
-    spares.remove(arguments.cells.parent)
     print(", ".join(f"{name}: {len(table)} rows" for name, table in collected.items()))
 
 

@@ -27,7 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm.Slurm]:
 
 
 @pytest.fixture(scope="session")
-def local(cluster: slurm.Slurm, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def local(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose configuration `few` has three cells, trained on this machine."""
     project = Project(tmp_path_factory.mktemp("local"))
     values = yaml.safe_load((ROOT / "experiments/smoke.yaml").read_text())

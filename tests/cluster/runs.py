@@ -22,8 +22,8 @@ SITE = ("--slurm-watched-status-command", "squeue", "--slurm-watched-no-account"
 SITE += ("--slurm-watched-init-seconds-before-status-checks", 2, "--latency-wait", 5)
 
 # What a cell meets that gets hold of a file: `hang` keeps it for ever, `hog` fills the memory that its job asked for
-# (the first time), `fail` lets it fail at every attempt. On the GPU partition, whose GPUs compute nothing, training
-# finds the CPU instead and says which device Slurm gave it.
+# (the first time), `fail` lets it fail at every attempt; the file says how many cells come before that one. On the GPU
+# partition, whose GPUs compute nothing, training finds the CPU instead and says which device Slurm gave it.
 DEVICE = """
 
 def find(name: str) -> torch.device:
@@ -33,7 +33,10 @@ def find(name: str) -> torch.device:
 
     failing = Path("fail-" + sys._getframe(1).f_locals["cell"].key)
     if Path("fail").exists():
-        Path("fail").rename(failing)
+        if before := int(Path("fail").read_text()):
+            Path("fail").write_text(str(before - 1))
+        else:
+            Path("fail").rename(failing)
     if failing.exists():
         raise DeviceError("this cell always fails")
     print("asked for", name, "and was given GPU", os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)

@@ -183,7 +183,7 @@ def test_a_process_killed_at_random_leaves_the_record_of_one_that_was_not(
     parts = {name: np.asarray(values) for name, values in vars(images).items()}
     manifest = {"classes": CLASSES, "arrays": manifests.save_arrays(data / "arrays.npz", parts)}
     manifests.save_json(data / "preprocessing.json", manifest)
-    words = ["train", f"--cell={cell.canonical}", f"--data={data}", "--device=cpu"]
+    words = ["train", f"--cell={cell.canonical}", f"--data={data}", "--device=cpu", "--spare="]
     program = [sys.executable, "-c", PROGRAM, tmp_path / "killed", *words]
     done = subprocess.run(program, capture_output=True, text=True, timeout=300)
     assert done.stdout.endswith("times, status 0\n"), done.stdout + done.stderr

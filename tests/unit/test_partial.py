@@ -240,7 +240,7 @@ def test_comparisons_that_lack_cells_are_marked_and_others_are_not(page: str) ->
         "Inside the layers",
         "Cost",
     ]
-    assert "Not final, without all cells of elu: Normalization batchnorm: " in text
+    assert "Not final, without all cells of elu: Normalization batchnorm. " in text
     assert "Not final, without all cells of elu: Normalization none: " not in text
     assert "Not final, without all cells of elu: To " not in text, "the abstract compares without normalization"
     assert "Rankings by how misses count: withheld until every cell is finished." in text

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from trainability import files, manifests, record, spares
 from trainability.cell import Cell
+from trainability.cli import main
 from trainability.outcome import Outcome
 from trainability.training import train
 
@@ -43,17 +45,20 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_next_job_takes_it_over(cell: Cell, folder: Path, tmp_path: Path) -> None:
-    said: list[str] = []
-    assert spares.take(tmp_path / "spare" / cell.key, folder, cell, DATA, "cpu", said.append)
-    assert contents(folder) == contents(tmp_path / "before")
-    assert said == [f"The record of an earlier job is taken over: {tmp_path / 'spare' / cell.key}"]
+    said, spare = list[str](), tmp_path / "spare" / cell.key
+    assert spares.take(spare, folder, cell, DATA, "cpu", said.append)
+    assert contents(folder) == contents(tmp_path / "before") == contents(spare), "the next attempt may fail as well"
+    assert said == [
+        f"The record of an earlier job of this cell, which trained for 1.0 s, until b, is taken over: {spare}"
+    ]
 
 
 def test_there_may_be_none(cell: Cell, tmp_path: Path) -> None:
-    assert not spares.take(tmp_path / "spare" / cell.key, tmp_path / "cells" / cell.key, cell, DATA, "cpu", pytest.fail)
-    assert spares.bring_back({cell.key: cell}, tmp_path, "cpu") == []
-    spares.remove(tmp_path)
-    spares.remove(tmp_path, [cell.key])
+    folder = tmp_path / "cells" / cell.key
+    assert not spares.take(tmp_path / "spare" / cell.key, folder, cell, DATA, "cpu", pytest.fail)
+    assert spares.bring_back([cell], tmp_path, "cpu") == 0
+    spares.tidy(tmp_path)
+    assert not any(tmp_path.iterdir())
 
 
 def altered(folder: Path, **changed: Any) -> None:
@@ -63,61 +68,62 @@ def altered(folder: Path, **changed: Any) -> None:
 
 
 ALTERATIONS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "code": (lambda spare: altered(spare, hashes={"config": "", "data": "", "code": ""}), "another training (hashes)"),
-    "versions": (lambda spare: altered(spare, versions={"torch": "1"}), "another training (versions)"),
-    "device": (lambda spare: altered(spare, device="cuda: NVIDIA H100"), "another training (device)"),
-    "cell": (lambda spare: altered(spare, cell="other-12345678"), "another training (cell)"),
-    "truncated": (lambda spare: files.write_atomically(spare / "record.json", b"{"), "is not JSON"),
-    "table": (lambda spare: files.write_atomically(spare / "curves.parquet", b"x"), "curves.parquet"),
-    "incomplete": (lambda spare: files.remove(spare / "record.json"), "record.json"),
+    "code": (lambda spare: altered(spare, hashes={"config": "", "data": "", "code": ""}), "hashes"),
+    "versions": (lambda spare: altered(spare, versions={"torch": "1"}), "versions"),
+    "device": (lambda spare: altered(spare, device="cuda: NVIDIA H100"), "device"),
+    "cell": (lambda spare: altered(spare, cell="other-12345678"), "cell"),
+    "truncated": (lambda spare: files.write_atomically(spare / "record.json", b"{"), "damaged"),
+    "table": (lambda spare: files.write_atomically(spare / "curves.parquet", b"x"), "damaged"),
+    "incomplete": (lambda spare: files.remove(spare / "record.json"), "damaged"),
 }
 
 
 @pytest.mark.parametrize("alteration", ALTERATIONS)
 def test_another_or_damaged_one_is_named_and_removed(cell: Cell, folder: Path, tmp_path: Path, alteration: str) -> None:
-    alter, why = ALTERATIONS[alteration]
+    alter, what = ALTERATIONS[alteration]
     spare, said = tmp_path / "spare" / cell.key, list[str]()
     alter(spare)
-    assert not spares.take(tmp_path / "spare" / cell.key, folder, cell, DATA, "cpu", said.append)
-    (line,) = said
-    assert why in line
-    assert line.endswith("It is not taken over.")
+    assert not spares.take(spare, folder, cell, DATA, "cpu", said.append)
+    assert said == [f"{spare} is not the record of this training ({what}). It is removed, and the cell trained."]
     assert not spare.exists()
     assert not folder.exists()
 
 
 def test_it_may_come_from_another_machine(cell: Cell, folder: Path, tmp_path: Path) -> None:
-    altered(tmp_path / "spare" / cell.key, hardware={"processor": "another"})
-    assert spares.take(tmp_path / "spare" / cell.key, folder, cell, DATA, "cpu", lambda line: None)
+    spare = tmp_path / "spare" / cell.key
+    altered(spare, hardware={"processor": "another"})
+    assert spares.take(spare, folder, cell, DATA, "cpu", lambda line: None)
 
 
-def test_what_a_failed_group_removed_is_brought_back(cell: Cell, folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(files.CorruptFileError):
-        record.read(folder)
-    shutil.copytree(tmp_path / "spare" / cell.key, tmp_path / "spare/not-planned")
-    assert spares.bring_back({cell.key: cell}, tmp_path, "cpu") == [], "without data nothing tells whose it is"
+def test_what_a_failed_group_removed_is_brought_back(
+    cell: Cell, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spare = tmp_path / "spare" / cell.key
+    assert spares.bring_back([cell], tmp_path, "cpu") == 0, "without data nothing tells whose it is"
+    assert "preprocessing.json is missing" in capsys.readouterr().out
+    assert spare.exists(), "the cell's next job may know"
     manifests.save_json(tmp_path / "data" / cell.inputs / "preprocessing.json", DATA)
-    assert spares.bring_back({cell.key: cell}, tmp_path, "cpu") == [cell.key]
+    assert spares.bring_back([], tmp_path, "cpu") == 0, "no cell of a group that failed"
+    assert spares.bring_back([cell], tmp_path, "cpu") == 1
     assert contents(folder) == contents(tmp_path / "before")
-    assert [path.name for path in (tmp_path / "cells").iterdir()] == [cell.key]
-    assert spares.bring_back({cell.key: cell}, tmp_path, "cpu") == [], "it is there"
+    assert not spare.exists(), "the record is there"
+    assert not capsys.readouterr().out
 
 
-def test_a_newer_record_stays(cell: Cell, folder: Path, tmp_path: Path) -> None:
+def test_a_record_stays_as_it_is(cell: Cell, folder: Path, tmp_path: Path) -> None:
     files.write_atomically(folder / "record.json", b"newer")
     manifests.save_json(tmp_path / "data" / cell.inputs / "preprocessing.json", DATA)
-    assert spares.bring_back({cell.key: cell}, tmp_path, "cpu") == []
+    assert spares.bring_back([cell], tmp_path, "cpu") == 0
     assert contents(folder) == {"record.json": b"newer"}
 
 
-def test_spares_of_some_cells_or_of_all_are_removed(folder: Path, tmp_path: Path) -> None:
+def test_spares_of_cells_without_a_record_are_left(folder: Path, tmp_path: Path) -> None:
     spare = tmp_path / "spare" / folder.name
-    spares.remove(tmp_path, ["another"])
+    spares.tidy(tmp_path)
     assert spare.exists()
-    spares.remove(tmp_path, [folder.name])
+    shutil.copytree(tmp_path / "before", folder)
+    spares.tidy(tmp_path)
     assert not spare.exists()
-    spares.remove(tmp_path)
-    assert not spare.parent.exists()
 
 
 def test_no_room_for_one_is_no_error(folder: Path, tmp_path: Path) -> None:
@@ -127,3 +133,22 @@ def test_no_room_for_one_is_no_error(folder: Path, tmp_path: Path) -> None:
     said: list[str] = []
     spares.keep(tmp_path / "spare" / folder.name, folder, said.append)
     assert said[0].endswith("The record has no spare copy.")
+
+
+def test_the_command_of_a_job_leaves_one_and_takes_it_over(
+    cell: Cell, arrays: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    parts = {name: np.asarray(values) for name, values in vars(arrays).items()}
+    manifest = {"classes": 4, "arrays": manifests.save_arrays(Path("data/arrays.npz"), parts)}
+    manifests.save_json(Path("data/preprocessing.json"), manifest)
+    words = ["train", f"--cell={cell.canonical}", "--data=data", "--device=cpu", f"--out=cells/{cell.key}"]
+    assert main([*words, "--spare=spare"]) == 0
+    before = contents(Path("cells") / cell.key)
+    shutil.rmtree("cells")
+    assert "is taken over" not in capsys.readouterr().out
+    assert main([*words, "--spare=spare"]) == 0
+    assert "is taken over" in capsys.readouterr().out
+    assert contents(Path("cells") / cell.key) == before
+    assert main([*words, "--spare="]) == 0
+    assert "is taken over" not in capsys.readouterr().out, "a job that may not"

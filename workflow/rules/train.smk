@@ -1,8 +1,8 @@
 # Needs: the preprocessed arrays of a cell's data set. Promises: results/cells/{cell}/, the cell's record with the
 # learning curves and layer health of all its runs. One job is one cell; a diverged run is a result, not a failure.
 
-# A record that Snakemake removes with a group of jobs that failed is there a second time (trainability/spares.py).
-SPARE = "results/spare" if workflow.remote_exec else ""
+# Where records have a spare copy (trainability/spares.py): in jobs on a cluster whose nodes share this folder.
+SPARE = "" if workflow.is_main_process or workflow.storage_settings.default_storage_provider else "results/spare"
 
 
 rule train:

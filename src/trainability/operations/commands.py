@@ -89,10 +89,6 @@ def _rerun(arguments: argparse.Namespace) -> int:
     keys = (cells.matching if files else cells.select)(arguments.select, arguments.kinds)
     found = rerun.plan(cells, keys, _workflow(arguments, arguments.more), arguments.all, files)
     print(*rerun.remarks(cells, found, arguments.all), sep="\n")
-    if not arguments.dry_run:
-        from trainability import spares  # which needs torch
-
-        spares.remove(cells.results, keys)
     for command in found.commands:
         print("$", shlex.join(command), flush=True)
         if not arguments.dry_run and (status := run(command)):

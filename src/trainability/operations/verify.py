@@ -1,12 +1,11 @@
 """Train cells again beside their records, in the way of the workflow's rule `train`, and compare.
 
-The new record is in a folder of its own below `results/verify`; the old one stays as it is, with a note beside it
-(trainability/verified.py).
+The new record is in a folder of its own, below `results/verify` where it is kept; the old one stays as it is, with a
+note beside it (trainability/verified.py).
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import shutil
 import tempfile
@@ -37,14 +36,8 @@ def verify(
         except (files.CorruptFileError, workers.JobError) as error:
             return error
 
-    parent = results / "verify"
-    parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with ThreadPoolExecutor(at_once) as pool:
-            yield from zip(chosen, pool.map(one, chosen), strict=True)
-    finally:
-        with contextlib.suppress(OSError):  # something was kept
-            parent.rmdir()
+    with ThreadPoolExecutor(at_once) as pool:
+        yield from zip(chosen, pool.map(one, chosen), strict=True)
 
 
 def lines(cell: Cell, found: Agreement) -> Iterator[str]:
@@ -79,8 +72,7 @@ def _column(item: Difference) -> str:
 
 def _again(cell: Cell, results: Path, device: str, keep: bool) -> Agreement:
     old = record.read(results / "cells" / cell.key)
-    parent = results / "verify"
-    folder = Path(tempfile.mkdtemp(prefix=f".{cell.key}.", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=".verify.", dir=results))
     try:
         workers.run(
             "train",
@@ -95,9 +87,11 @@ def _again(cell: Cell, results: Path, device: str, keep: bool) -> Agreement:
         found = agreement.compare(old, new)
         verified.write(results / "cells" / cell.key, _note(cell, found, new.content["times"]["train_seconds"]))
         if keep:
-            shutil.rmtree(parent / cell.key, ignore_errors=True)
+            kept = results / "verify" / cell.key
+            kept.parent.mkdir(exist_ok=True)
+            shutil.rmtree(kept, ignore_errors=True)
             folder.chmod(0o755)
-            folder.rename(parent / cell.key)
+            folder.rename(kept)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return found
