@@ -146,6 +146,12 @@ class Grid(Project):
         return [str(path.relative_to(self.work)) for name in names for path in self.work.rglob(name)]
 
 
+def _as_from_a_terminal() -> None:
+    """Mind the signals that tests ignore where nohup or a shell's background has them do so, and what they start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Run:
     """A Snakemake in a session of its own, as a terminal gives it, with all it prints in a file."""
 
@@ -160,8 +166,7 @@ class Run:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                # A shell that runs tests in the background has them ignore Ctrl-C, and what they start as well.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+                preexec_fn=_as_from_a_terminal,
             )
 
     @property
