@@ -8,6 +8,7 @@ further attempt comes, `bring_back` does. A run of Snakemake leaves no spares bu
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -79,6 +80,8 @@ def tidy(results: Path) -> None:
     for spare in (results / FOLDER).glob("*"):
         if _has_record(results / "cells" / spare.name):
             shutil.rmtree(spare, ignore_errors=True)
+    with contextlib.suppress(OSError):  # there is none, or some are left
+        (results / FOLDER).rmdir()
 
 
 def _has_record(folder: Path) -> bool:
