@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from trainability import manifests
 from trainability.cell import Cell
 from trainability.prepared import Arrays
 
@@ -45,6 +47,19 @@ def arrays() -> Arrays:
 
     train, validation, test = split(43), split(24), split(20)
     return Arrays(*train, *validation, *test)
+
+
+@pytest.fixture(scope="session")
+def prepared_in() -> Callable[[Path, Arrays], dict[str, Any]]:
+    """Write arrays to a folder as the workflow leaves them, prepared; the manifest."""
+
+    def write(folder: Path, arrays: Arrays) -> dict[str, Any]:
+        parts = {name: np.asarray(values) for name, values in vars(arrays).items()}
+        manifest = {"classes": CLASSES, "arrays": manifests.save_arrays(folder / "arrays.npz", parts)}
+        manifests.save_json(folder / "preprocessing.json", manifest)
+        return manifest
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from trainability.blueprint import LayerPlan
 from trainability.normalizers import WeightStandardizer
-from trainability.passes import accumulate, joined
+from trainability.passes import accumulate, images, joined
 
 COLUMNS = 16  # floats that the kernels of matrix products and of the softmax handle at once
 
@@ -145,14 +145,13 @@ class Convolution(Linear):
 
     def _images(self, x: Tensor) -> Iterator[Tensor]:
         """Each run's rows [B P, C] as images [B, C, height, width]."""
-        sees = self.plan.sees
-        return (run.view(-1, sees.height, sees.width, run.shape[-1]).permute(0, 3, 1, 2) for run in x)
+        return (images(run, self.plan.sees) for run in x)
 
     def _windows(self) -> Iterator[Tensor]:
         """Each run's used weights as [units, C, kernel, kernel]."""
         kernel = self.plan.kernel
         return (run.view(kernel, kernel, -1, run.shape[-1]).permute(3, 2, 0, 1) for run in self.used)
 
-    def _rows(self, images: list[Tensor]) -> Tensor:
+    def _rows(self, runs: list[Tensor]) -> Tensor:
         """Images [B, C, height, width] of all runs as rows [R, B P, C]."""
-        return joined([image.permute(0, 2, 3, 1).flatten(0, 2) for image in images])
+        return joined([run.permute(0, 2, 3, 1).flatten(0, 2) for run in runs])

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from trainability.blueprint import Grid
+
 
 class Mode(Enum):
     """What a forward pass is for."""
@@ -26,6 +28,14 @@ def accumulate(buffer: Tensor, gradient: Tensor, carry: float) -> None:
         torch.add(gradient, buffer, alpha=carry, out=buffer)
     else:
         buffer.copy_(gradient)
+
+
+def images(rows: Tensor, grid: Grid) -> Tensor:
+    """Rows [R, B P, C] of all runs, or [B P, C] of one, as images [R B, C, height, width], which torch's kernels take.
+
+    It is a view: these are images with channels last.
+    """
+    return rows.reshape(-1, grid.height, grid.width, rows.shape[-1]).permute(0, 3, 1, 2)
 
 
 def joined(runs: Sequence[Tensor]) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d_with_indices
 
 from trainability.blueprint import Grid
+from trainability.passes import images
 
 SIZE = [2, 2]  # of a window, and of the step from one to the next
 
@@ -25,18 +26,18 @@ class Pool:
         self.forget()
 
     def forward(self, x: Tensor) -> Tensor:
-        return _rows(self.combine(_images(x, self.grid)), len(x))
+        return _rows(self.combine(images(x, self.grid)), len(x))
 
     def backward(self, dy: Tensor) -> Tensor:
         """Gradient by x."""
-        return _rows(self.share(_images(dy, self.after)), len(dy))
+        return _rows(self.share(images(dy, self.after)), len(dy))
 
     def forget(self) -> None:
         """Let go of what the last forward pass left for a backward pass."""
         self.kept: tuple[Tensor, ...] = ()
 
-    def combine(self, images: Tensor) -> Tensor:
-        """Images [R B, C, height, width] to smaller ones; what `share` needs of them is `kept`."""
+    def combine(self, x: Tensor) -> Tensor:
+        """Images x [R B, C, height, width] to smaller ones; what `share` needs of them is `kept`."""
         raise NotImplementedError
 
     def share(self, gradient: Tensor) -> Tensor:
@@ -47,9 +48,9 @@ class Pool:
 class MeanPool(Pool):
     """The mean of each 2 x 2 window."""
 
-    def combine(self, images: Tensor) -> Tensor:
-        self.kept = (images,)
-        return avg_pool2d(images, SIZE)
+    def combine(self, x: Tensor) -> Tensor:
+        self.kept = (x,)
+        return avg_pool2d(x, SIZE)
 
     def share(self, gradient: Tensor) -> Tensor:
         return torch.ops.aten.avg_pool2d_backward(gradient, *self.kept, SIZE, SIZE, [0, 0], False, True, None)
@@ -58,26 +59,19 @@ class MeanPool(Pool):
 class MaxPool(Pool):
     """The largest number of each 2 x 2 window; of equal ones the first takes the gradient."""
 
-    def combine(self, images: Tensor) -> Tensor:
-        largest, places = max_pool2d_with_indices(images, SIZE)
-        self.kept = (images, places)
+    def combine(self, x: Tensor) -> Tensor:
+        largest, places = max_pool2d_with_indices(x, SIZE)
+        self.kept = (x, places)
         return largest
 
     def share(self, gradient: Tensor) -> Tensor:
-        images, places = self.kept
-        return torch.ops.aten.max_pool2d_with_indices_backward(
-            gradient, images, SIZE, SIZE, [0, 0], [1, 1], False, places
-        )
+        x, places = self.kept
+        return torch.ops.aten.max_pool2d_with_indices_backward(gradient, x, SIZE, SIZE, [0, 0], [1, 1], False, places)
 
 
-def _images(rows: Tensor, grid: Grid) -> Tensor:
-    """Rows [R, B P, C] of all runs as images [R B, C, height, width]."""
-    return rows.reshape(-1, grid.height, grid.width, rows.shape[-1]).permute(0, 3, 1, 2)
-
-
-def _rows(images: Tensor, runs: int) -> Tensor:
+def _rows(pooled: Tensor, runs: int) -> Tensor:
     """Images [R B, C, height, width] as rows [R, B P, C]."""
-    return images.permute(0, 2, 3, 1).reshape(runs, -1, images.shape[1])
+    return pooled.permute(0, 2, 3, 1).reshape(runs, -1, pooled.shape[1])
 
 
 POOLS: dict[str, Callable[[Grid], Pool]] = {"max": MaxPool, "mean": MeanPool}

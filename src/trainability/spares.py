@@ -30,19 +30,21 @@ def keep(spare: Path, folder: Path, report: Report) -> None:
         report(f"{error.filename}: {error.strerror}. The record has no spare copy.")
 
 
-def take(spare: Path, folder: Path, cell: Cell, data: Mapping[str, Any], device: str, report: Report) -> bool:
+def take(spare: Path, folder: Path, cell: Cell, data: Path, device: str, report: Report) -> bool:
     """Make the spare record that of the cell, if there is one that a training here and now could have left.
 
-    `data` is the manifest of the cell's arrays, `device` is `cpu` or `cuda`. Every node trains some cells of an
+    `data` is the folder of the cell's arrays, `device` is `cpu` or `cuda`. Every node trains some cells of an
     experiment, so it may come from another one. A spare record of anything else, or a damaged one, is named and goes.
+    Raises files.CorruptFileError where the data do not say what they are.
     """
     from trainability import record  # here, since it needs torch, and the Snakefile reads this module
 
     if not spare.exists():
         return False
+    here = record.origin(cell, manifests.load_json(data / "preprocessing.json"))
     try:
         found = record.read(spare).content
-        problem = ", ".join(sorted(_differing(found, record.origin(cell, data), cell, device)))
+        problem = ", ".join(sorted(_differing(found, here, cell, device)))
     except files.CorruptFileError:
         found, problem = {}, "damaged"
     if problem:
@@ -64,11 +66,10 @@ def bring_back(cells: Iterable[Cell], results: Path, device: str) -> int:
     back = 0
     for cell in cells:
         spare, folder = results / FOLDER / cell.key, results / "cells" / cell.key
-        if not spare.exists() or _has_record(folder):
+        if _has_record(folder):
             continue
         try:
-            data = manifests.load_json(results / "data" / cell.inputs / "preprocessing.json")
-            back += take(spare, folder, cell, data, device, report=lambda line: None)
+            back += take(spare, folder, cell, results / "data" / cell.inputs, device, report=lambda line: None)
         except (files.CorruptFileError, OSError) as error:
             print(error)
     tidy(results)

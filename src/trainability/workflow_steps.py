@@ -97,11 +97,11 @@ def _train(arguments: argparse.Namespace) -> None:
         print(line, flush=True)
 
     cell = read(Cell.from_canonical, arguments.cell)
+    spare = Path(arguments.spare) / cell.key if arguments.spare else None
+    if spare and spares.take(spare, arguments.out, cell, arguments.data, arguments.device, report):
+        return
     manifest, arrays = prepared.load(arguments.data)
     report(f"{cell.key}: {len(cell.runs)} runs")
-    spare = Path(arguments.spare) / cell.key if arguments.spare else None
-    if spare and spares.take(spare, arguments.out, cell, manifest, arguments.device, report):
-        return
     kept = checkpoints.Checkpoints(arguments.out, record.origin(cell, manifest), _now(), report)
     try:
         outcome = training.train(cell, arrays, manifest["classes"], device=arguments.device, report=report, kept=kept)

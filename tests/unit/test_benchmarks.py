@@ -24,7 +24,7 @@ from benchmarks.peers.plain_script import sequential
 from benchmarks.protocol import Job
 from benchmarks.stack import Stack, as_trained
 from benchmarks.workloads import BATCHNORM, CONVOLUTIONS, WORKLOADS, Workload
-from trainability import blueprint, manifests, seeding
+from trainability import blueprint, seeding
 from trainability.architectures import Cnn
 from trainability.prepared import Arrays
 
@@ -35,14 +35,12 @@ CNN = Network((Layer(8, 1, 3, 3, pooled=True), Layer(4, 3, 4, 3)), head=64, clas
 
 
 @pytest.fixture
-def make_job(tmp_path: Path, arrays: Arrays, monkeypatch: pytest.MonkeyPatch) -> Any:
+def make_job(tmp_path: Path, arrays: Arrays, prepared_in: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A job on four easy classes, with a stopwatch that is content with little; a CNN sees them as images."""
     monkeypatch.setattr(protocol, "TIMED_SECONDS", 0.01)
 
     def make(batchnorm: bool, loop: bool = False, convolutional: bool = False) -> Job:
-        used = vars(_images(arrays) if convolutional else arrays)
-        manifest = {"classes": CLASSES, "arrays": manifests.save_arrays(tmp_path / "arrays.npz", used)}
-        manifests.save_json(tmp_path / "preprocessing.json", manifest)
+        prepared_in(tmp_path, _images(arrays) if convolutional else arrays)
         workload = Workload("tiny", "digits", 8, batchnorm, 8, 20, RATES, 32, seeds=4, depth=2)
         if convolutional:
             architecture = {"name": "cnn", "convolutions": 1, "head": "flatten"}

@@ -10,13 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from lives import CLASSES, ORIGIN, Life, bits, numbers
 from torch import Tensor
 
-from trainability import checkpoints, files, manifests, record, training
+from trainability import checkpoints, files, record, training
 from trainability.activations import ACTIVATIONS
 from trainability.architectures import ARCHITECTURES
 from trainability.augmentations import AUGMENTATIONS
@@ -173,16 +172,14 @@ print("killed", attempt, "times, status", status)
 
 
 def test_a_process_killed_at_random_leaves_the_record_of_one_that_was_not(
-    make_cell: Any, images: Arrays, tmp_path: Path
+    make_cell: Any, images: Arrays, prepared_in: Any, tmp_path: Path
 ) -> None:
     """The command of the workflow's rule, a process each time, until one comes to its end."""
     cell = make_cell(
         normalization="batchnorm", dropout=0.1, optimizer="adam", width=24, epochs=16, seeds=6, augmentation="crop_flip"
     )
     data = tmp_path / "data"
-    parts = {name: np.asarray(values) for name, values in vars(images).items()}
-    manifest = {"classes": CLASSES, "arrays": manifests.save_arrays(data / "arrays.npz", parts)}
-    manifests.save_json(data / "preprocessing.json", manifest)
+    manifest = prepared_in(data, images)
     words = ["train", f"--cell={cell.canonical}", f"--data={data}", "--device=cpu", "--spare="]
     program = [sys.executable, "-c", PROGRAM, tmp_path / "killed", *words]
     done = subprocess.run(program, capture_output=True, text=True, timeout=300)

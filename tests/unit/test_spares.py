@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from trainability import files, manifests, record, spares
@@ -32,6 +31,7 @@ def outcome(cell: Cell, arrays: Any) -> Outcome:
 @pytest.fixture
 def folder(cell: Cell, outcome: Outcome, tmp_path: Path) -> Path:
     """The folder of a cell whose record was left twice and then removed by Snakemake; what it held is in `before`."""
+    manifests.save_json(tmp_path / "data" / cell.inputs / "preprocessing.json", DATA)
     folder = tmp_path / "cells" / cell.key
     record.write(folder, cell, outcome, DATA, {"started": "a", "ended": "b"}, 1.0)
     spares.keep(tmp_path / "spare" / cell.key, folder, pytest.fail)
@@ -46,7 +46,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_next_job_takes_it_over(cell: Cell, folder: Path, tmp_path: Path) -> None:
     said, spare = list[str](), tmp_path / "spare" / cell.key
-    assert spares.take(spare, folder, cell, DATA, "cpu", said.append)
+    assert spares.take(spare, folder, cell, tmp_path / "data" / cell.inputs, "cpu", said.append)
     assert contents(folder) == contents(tmp_path / "before") == contents(spare), "the next attempt may fail as well"
     assert said == [
         f"The record of an earlier job of this cell, which trained for 1.0 s, until b, is taken over: {spare}"
@@ -55,7 +55,7 @@ def test_next_job_takes_it_over(cell: Cell, folder: Path, tmp_path: Path) -> Non
 
 def test_there_may_be_none(cell: Cell, tmp_path: Path) -> None:
     folder = tmp_path / "cells" / cell.key
-    assert not spares.take(tmp_path / "spare" / cell.key, folder, cell, DATA, "cpu", pytest.fail)
+    assert not spares.take(tmp_path / "spare" / cell.key, folder, cell, tmp_path / "no data", "cpu", pytest.fail)
     assert spares.bring_back([cell], tmp_path, "cpu") == 0
     spares.tidy(tmp_path)
     assert not any(tmp_path.iterdir())
@@ -83,7 +83,7 @@ def test_another_or_damaged_one_is_named_and_removed(cell: Cell, folder: Path, t
     alter, what = ALTERATIONS[alteration]
     spare, said = tmp_path / "spare" / cell.key, list[str]()
     alter(spare)
-    assert not spares.take(spare, folder, cell, DATA, "cpu", said.append)
+    assert not spares.take(spare, folder, cell, tmp_path / "data" / cell.inputs, "cpu", said.append)
     assert said == [f"{spare} is not the record of this training ({what}). It is removed, and the cell trained."]
     assert not spare.exists()
     assert not folder.exists()
@@ -92,17 +92,18 @@ def test_another_or_damaged_one_is_named_and_removed(cell: Cell, folder: Path, t
 def test_it_may_come_from_another_machine(cell: Cell, folder: Path, tmp_path: Path) -> None:
     spare = tmp_path / "spare" / cell.key
     altered(spare, hardware={"processor": "another"})
-    assert spares.take(spare, folder, cell, DATA, "cpu", lambda line: None)
+    assert spares.take(spare, folder, cell, tmp_path / "data" / cell.inputs, "cpu", lambda line: None)
 
 
 def test_what_a_failed_group_removed_is_brought_back(
     cell: Cell, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    spare = tmp_path / "spare" / cell.key
+    spare, manifest = tmp_path / "spare" / cell.key, tmp_path / "data" / cell.inputs / "preprocessing.json"
+    manifest.unlink()
     assert spares.bring_back([cell], tmp_path, "cpu") == 0, "without data nothing tells whose it is"
     assert "preprocessing.json is missing" in capsys.readouterr().out
     assert spare.exists(), "the cell's next job may know"
-    manifests.save_json(tmp_path / "data" / cell.inputs / "preprocessing.json", DATA)
+    manifests.save_json(manifest, DATA)
     assert spares.bring_back([], tmp_path, "cpu") == 0, "no cell of a group that failed"
     assert spares.bring_back([cell], tmp_path, "cpu") == 1
     assert contents(folder) == contents(tmp_path / "before")
@@ -112,7 +113,6 @@ def test_what_a_failed_group_removed_is_brought_back(
 
 def test_a_record_stays_as_it_is(cell: Cell, folder: Path, tmp_path: Path) -> None:
     files.write_atomically(folder / "record.json", b"newer")
-    manifests.save_json(tmp_path / "data" / cell.inputs / "preprocessing.json", DATA)
     assert spares.bring_back([cell], tmp_path, "cpu") == 0
     assert contents(folder) == {"record.json": b"newer"}
 
@@ -136,12 +136,15 @@ def test_no_room_for_one_is_no_error(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_command_of_a_job_leaves_one_and_takes_it_over(
-    cell: Cell, arrays: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cell: Cell,
+    arrays: Any,
+    prepared_in: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    parts = {name: np.asarray(values) for name, values in vars(arrays).items()}
-    manifest = {"classes": 4, "arrays": manifests.save_arrays(Path("data/arrays.npz"), parts)}
-    manifests.save_json(Path("data/preprocessing.json"), manifest)
+    prepared_in(Path("data"), arrays)
     words = ["train", f"--cell={cell.canonical}", "--data=data", "--device=cpu", f"--out=cells/{cell.key}"]
     assert main([*words, "--spare=spare"]) == 0
     before = contents(Path("cells") / cell.key)

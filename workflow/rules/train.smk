@@ -2,7 +2,9 @@
 # learning curves and layer health of all its runs. One job is one cell; a diverged run is a result, not a failure.
 
 # Where records have a spare copy (trainability/spares.py): in jobs on a cluster whose nodes share this folder.
-SPARE = "" if workflow.is_main_process or workflow.storage_settings.default_storage_provider else "results/spare"
+SPARE = f"results/{spares.FOLDER}"
+if workflow.is_main_process or workflow.storage_settings.default_storage_provider:
+    SPARE = ""
 
 
 rule train:
