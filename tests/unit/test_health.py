@@ -283,3 +283,30 @@ def test_quantiles_of_few_and_of_many_numbers(numbers: int, dtype: torch.dtype) 
     found = torch.stack(list(health._quantiles(torch.from_numpy(values).to(dtype)).values()))
     flat = values.astype(str(dtype).removeprefix("torch.")).reshape(3, -1)
     np.testing.assert_array_equal(found.numpy(), np.quantile(flat, health.LEVELS, axis=1, method="nearest"))
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "cnn"])
+def test_figures_do_not_depend_on_how_many_numbers_are_judged_at_a_time(
+    make_cell: Any, monkeypatch: pytest.MonkeyPatch, architecture: str
+) -> None:
+    """Also where the last part is shorter than the others."""
+    cell = make_cell(architecture=architecture, activation="tanh", init="large_normal", depth=3)
+    features = torch.randn(50, 64, generator=torch.Generator().manual_seed(3))
+    network = Network(cell, 64, 4)
+    _, whole = monitored(network, features)
+    assert (whole["saturated_fraction"] > 0).all()
+    for numbers in (1, 7 * 6, 32 * 6):
+        monkeypatch.setattr(health, "CACHED", numbers)
+        _, parts = monitored(network, features)
+        for name in health.UNITS:
+            torch.testing.assert_close(parts[name], whole[name])
+
+
+def test_a_probe_leaves_nothing_behind_for_a_backward_pass(make_cell: Any) -> None:
+    cell = make_cell(architecture={"name": "residual_cnn", "stages": 2}, depth=5)
+    network = Network(cell, 64, 4)
+    monitored(network, torch.randn(20, 64))
+    pools = [pool for layer in network.hidden for pool in (layer.pool, layer.shortcut and layer.shortcut.pool) if pool]
+    assert len(pools) > 1
+    assert not any(pool.kept for pool in pools)
+    assert not any(layer.linear.x.numel() or layer.a.numel() for layer in network.hidden)

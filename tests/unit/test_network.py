@@ -10,10 +10,12 @@ from reference_network import MODULES, Reference
 from torch import Tensor, nn
 
 from trainability.activations import ACTIVATIONS
+from trainability.blueprint import Grid
 from trainability.cell import Cell
 from trainability.network import Mode, Network, loss_gradient, targets
 from trainability.normalizations import NORMALIZATIONS
 from trainability.normalizers import BatchNormalizer
+from trainability.pooling import POOLS
 
 FEATURES, CLASSES, BATCH = 5, 4, 8
 
@@ -208,3 +210,11 @@ def test_bias_is_that_of_hidden_units(make_cell: Any) -> None:
     network = Network(make_cell(bias=0.01), FEATURES, CLASSES)
     assert all((layer.linear.bias == 0.01).all() for layer in network.hidden)
     assert (network.output.bias[..., :CLASSES] == 0).all()
+
+
+@pytest.mark.parametrize(("name", "of_window"), [("max", 5.0), ("mean", 3.0)])
+def test_pools_do_what_their_names_say(name: str, of_window: float) -> None:
+    """And leave out an odd row and column."""
+    image = torch.tensor([[1.0, 2.0, 9.0], [5.0, 4.0, 9.0], [9.0, 9.0, 9.0]])
+    pooled = POOLS[name](Grid(3, 3, 1)).forward(image.reshape(1, 9, 1))
+    assert pooled.tolist() == [[[of_window]]]
